@@ -1,0 +1,40 @@
+// The settings that a decision depends on: read once at start, the same for every request.
+
+/** How a model name in the body is replaced; see `bodyEdits`. */
+export type BodyEdits = "splice" | "header-only";
+
+export type DecisionSettings = {
+  /** Request headers that carry the resolved model, lower case, at least one. Default `["x-model"]`. */
+  readonly modelHeaders: readonly string[];
+  /** Longest body in bytes; more is a 413. Default 32 MiB, below Envoy's max_request_bytes. */
+  readonly bodyBytesMax: number;
+  /** Take bodies that Envoy sends as sanitised text (no pack_as_bytes). Default false: they are refused. */
+  readonly acceptTextBody: boolean;
+  /**
+   * `splice` (default): the body is edited by the Lua filter or ext_proc, guarded by the path.
+   * `header-only`: no edit; only for backends that Envoy chooses wholly by the model header, one model each.
+   */
+  readonly bodyEdits: BodyEdits;
+  /** Leave the caller's credential on the request to the backend. Default false: every carrier is removed. */
+  readonly keepCredentials: boolean;
+  /** Prefixes under which the openai and anthropic operations are served; "" is none. */
+  readonly pathPrefixes: readonly string[];
+  /** Query parameters allowed on every route beside its own. Default none. */
+  readonly queryParameters: ReadonlySet<string>;
+  /** Body fields, by the name in the README's table, that are let through although the table refuses them. Default none. */
+  readonly bodyFields: ReadonlySet<string>;
+  /** Seed of the scanner's key hash, a 32-bit integer, random for each process: nobody can prepare colliding keys. */
+  readonly hashSeed: number;
+};
+
+export const defaultDecisionSettings: DecisionSettings = {
+  modelHeaders: ["x-model"],
+  bodyBytesMax: 32 * 1024 * 1024,
+  acceptTextBody: false,
+  bodyEdits: "splice",
+  keepCredentials: false,
+  pathPrefixes: ["/v1", "", "/openai/v1", "/api/v1"],
+  queryParameters: new Set(),
+  bodyFields: new Set(),
+  hashSeed: 0,
+};
