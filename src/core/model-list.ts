@@ -1,0 +1,119 @@
+// GET /v1/models, per key and in the caller's dialect. Listed means callable: every candidate is put through the very
+// authorization that a request for it would meet.
+
+import { hash } from "node:crypto";
+import { authorizeModel } from "./authorize.ts";
+import type { Dialect } from "./decision.ts";
+import { aliasScopes, findAlias, type Lots } from "./resolve.ts";
+import type { Grant, Snapshot, VirtualKey } from "./snapshot.ts";
+
+/** A list that is not sticky to anything: which target a weighted alias would run does not change whether it may. */
+const noLots: Lots = { draw: 0, headers: new Map() };
+
+/** Names that `key` can call, sorted, without hidden aliases. */
+export function listModels(snapshot: Snapshot, key: VirtualKey): readonly string[] {
+  const scopes = aliasScopes(snapshot, key);
+  const names = new Set<string>();
+  for (const scope of scopes) for (const name of scope.keys()) names.add(name);
+  if (snapshot.catalogue !== undefined)
+    for (const name of snapshot.catalogue.keys()) names.add(name);
+  // A wildcard in an open catalogue lists nothing by itself: nobody knows what it stands for.
+  else for (const grant of grantsOf(key)) for (const name of grant.models.exact) names.add(name);
+  return [...names]
+    .filter((name) => findAlias(scopes, name)?.hidden !== true)
+    .filter((name) => authorizeModel(snapshot, key, name, noLots).ok)
+    .sort((a, b) => (a < b ? -1 : 1));
+}
+
+function grantsOf(key: VirtualKey): readonly Grant[] {
+  return [key.grant, key.team?.team?.grant].filter((grant) => grant !== undefined);
+}
+
+/** Nobody told us when a model was made; a fixed time keeps clients that require one working. */
+const madeAt = "1970-01-01T00:00:00Z";
+
+/** One model in the dialect's own shape. */
+export function toModel(dialect: Dialect, snapshot: Snapshot, name: string): object {
+  switch (dialect) {
+    case "openai":
+    case "azure": {
+      const ownedBy = snapshot.catalogue?.get(name)?.ownedBy ?? "aliasguard";
+      return { id: name, object: "model", created: 0, owned_by: ownedBy };
+    }
+    case "anthropic":
+      return { type: "model", id: name, display_name: name, created_at: madeAt };
+    case "gemini":
+      return {
+        name: `models/${name}`,
+        displayName: name,
+        supportedGenerationMethods: [
+          "generateContent",
+          "streamGenerateContent",
+          "countTokens",
+          "embedContent",
+        ],
+      };
+    case "ollama":
+      return {
+        name,
+        model: name,
+        modified_at: madeAt,
+        size: 0,
+        digest: hash("sha256", name, "hex"),
+        details: {
+          parent_model: "",
+          format: "",
+          family: "",
+          families: null,
+          parameter_size: "",
+          quantization_level: "",
+        },
+      };
+    default:
+      return dialect satisfies never;
+  }
+}
+
+/** The whole list in the dialect's own shape. Anthropic's is paged when the caller asks for pages. */
+export function toModelList(
+  dialect: Dialect,
+  snapshot: Snapshot,
+  { names, query }: { names: readonly string[]; query: string },
+): object {
+  const toModels = (some: readonly string[]): object[] =>
+    some.map((name) => toModel(dialect, snapshot, name));
+  switch (dialect) {
+    case "openai":
+    case "azure":
+      return { object: "list", data: toModels(names) };
+    case "anthropic": {
+      const { page, hasMore } = pageOf(names, query);
+      const ids = { first_id: page[0] ?? null, last_id: page[page.length - 1] ?? null };
+      return { data: toModels(page), has_more: hasMore, ...ids };
+    }
+    case "gemini":
+    case "ollama":
+      return { models: toModels(names) };
+    default:
+      return dialect satisfies never;
+  }
+}
+
+/** `limit`, `after_id` and `before_id` as Anthropic's list takes them; without a limit the whole list is one page. */
+function pageOf(
+  names: readonly string[],
+  query: string,
+): { page: readonly string[]; hasMore: boolean } {
+  const parameters = new URLSearchParams(query);
+  const limit = Number(parameters.get("limit") ?? names.length);
+  const size = Number.isInteger(limit) && limit > 0 ? limit : names.length;
+  const after = parameters.get("after_id");
+  const before = parameters.get("before_id");
+  if (before !== null) {
+    const end = names.findIndex((name) => name >= before);
+    const earlier = end < 0 ? names : names.slice(0, end);
+    return { page: earlier.slice(-size), hasMore: earlier.length > size };
+  }
+  const later = after === null ? names : names.filter((name) => name > after);
+  return { page: later.slice(0, size), hasMore: later.length > size };
+}

@@ -1,0 +1,80 @@
+// Builds snapshots by hand for the tests of the core, so that they do not depend on the policy compiler.
+
+import { hash } from "node:crypto";
+import { toPatternSet } from "../../src/core/pattern-set.ts";
+import type {
+  Alias,
+  AliasScope,
+  CatalogueModel,
+  Grant,
+  KeyRecord,
+  Snapshot,
+  Team,
+  VirtualKey,
+} from "../../src/core/snapshot.ts";
+
+export type GrantParts = {
+  readonly models?: readonly string[];
+  readonly aliases?: readonly string[];
+  readonly deny?: readonly string[];
+};
+
+/** "a" is one target; [["a", 9], ["b", 1]] are weighted ones. */
+export type AliasParts = Readonly<Record<string, string | readonly (readonly [string, number])[]>>;
+
+export function grant({ models = [], aliases = [], deny = [] }: GrantParts): Grant {
+  return { models: toPatternSet(models), aliases: new Set(aliases), deny: toPatternSet(deny) };
+}
+
+export function scope(parts: AliasParts, more: Partial<Alias> = {}): AliasScope {
+  const aliases = new Map<string, Alias>();
+  for (const [name, to] of Object.entries(parts)) {
+    const targets =
+      typeof to === "string"
+        ? [{ model: to, weight: 1 }]
+        : to.map(([model, weight]) => ({ model, weight }));
+    aliases.set(name, { name, targets, stickyBy: { kind: "request" }, hidden: false, ...more });
+  }
+  return aliases;
+}
+
+export function team(grants: GrantParts, aliases: AliasParts = {}): Team {
+  return { name: "research", grant: grant(grants), aliases: scope(aliases) };
+}
+
+export function key(parts: Partial<VirtualKey> = {}): VirtualKey {
+  return {
+    name: "alice",
+    team: undefined,
+    grant: undefined,
+    aliases: new Map(),
+    disabled: false,
+    notBeforeMs: undefined,
+    expiresAtMs: undefined,
+    ...parts,
+  };
+}
+
+export function model(name: string, parts: Partial<CatalogueModel> = {}): CatalogueModel {
+  const defaults = { upstreamName: name, backend: "router", strictFields: false } as const;
+  return { name, ...defaults, ownedBy: undefined, ...parts };
+}
+
+/** The secret of the one key that `snapshot` makes from `key`. */
+export const secret = "ag_test0001_0123456789abcdefghijklmnopqrstuvwxyzABCDEFG";
+
+export function snapshot(parts: {
+  readonly key?: VirtualKey;
+  readonly record?: KeyRecord;
+  readonly aliases?: AliasScope;
+  readonly models?: readonly CatalogueModel[];
+}): Snapshot {
+  const record = parts.record ?? { key: parts.key ?? key(), validUntilMs: undefined };
+  const models = parts.models?.map((entry) => [entry.name, entry] as const);
+  return {
+    revision: "0123456789abcdef",
+    catalogue: models === undefined ? undefined : new Map(models),
+    aliases: parts.aliases ?? new Map(),
+    keys: new Map([[hash("sha256", secret, "hex"), record]]),
+  };
+}
