@@ -225,9 +225,11 @@ class Scan {
     const token = this.#token;
     token.escaped = false;
     token.loneSurrogate = false;
+    const { length } = bytes;
     let at = start + 1;
     for (;;) {
-      while (plainInString[bytes[at] ?? 0] === 1) at++;
+      // The hot loop: staying inside the bounds keeps it free of checks for undefined.
+      while (at < length && plainInString[bytes[at] as number] === 1) at++;
       const byte = bytes[at];
       if (byte === quote) break;
       if (byte !== backslash) return this.#broken(at);

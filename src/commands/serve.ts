@@ -1,0 +1,209 @@
+// The authorizer: composes source, decision, wire and telemetry, and takes them down in the order in which nothing is
+// lost.
+
+import { randomInt } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+import { createDecider } from "../core/decide.ts";
+import type { CheckObservation } from "../core/observation.ts";
+import { createCheckHandler } from "../envoy/check-handler.ts";
+import { createHealth } from "../envoy/health.ts";
+import { createEnvoyServer, type EnvoyServer } from "../envoy/server.ts";
+import { wireCodec } from "../envoy/wire.ts";
+import type { LocatedProblem } from "../policy/problem.ts";
+import { readSettings, type Settings, settingRows } from "../settings.ts";
+import { createFileSource } from "../sources/file-source.ts";
+import { createAdminServer } from "../telemetry/admin-server.ts";
+import { createDecisionLog } from "../telemetry/decision-log.ts";
+import { createLogger, type Logger } from "../telemetry/logger.ts";
+import { createMetrics } from "../telemetry/metrics.ts";
+import type { CommandIo, ExitCode } from "./io.ts";
+
+export const serveUsage = `Usage: aliasguard serve --policy PATH [options]
+
+Answers Envoy's ext_authz checks from a policy in files. The policy may change while it runs; a bad edit changes
+nothing and is logged. Each option is also an environment variable; the flag wins.
+
+${settingRows
+  .map(({ flag, variable, default: fallback, help }) => {
+    const shown = fallback === "" ? "" : ` [${fallback}]`;
+    return `  --${flag}${shown}\n      ${help} (${variable})`;
+  })
+  .join("\n")}
+`;
+
+/** Milliseconds that running checks get to finish once no new ones come. */
+const graceMs = 10_000;
+
+/** Runs until `signal` aborts. Exit 1: an address could not be bound. Exit 2: the settings are wrong. */
+export async function runServe(
+  args: readonly string[],
+  io: CommandIo,
+  signal: AbortSignal,
+): Promise<ExitCode> {
+  if (args.includes("--help")) {
+    io.stdout(serveUsage);
+    return 0;
+  }
+  const read = readSettings(args, io.env);
+  if (!read.ok) {
+    for (const issue of read.issues) io.stderr(`aliasguard serve: ${issue}\n`);
+    return 2;
+  }
+  const { settings } = read;
+  const logger = createLogger(settings.logLevel);
+  const authorizer = createAuthorizer(settings, logger);
+  try {
+    await authorizer.start();
+  } catch (error) {
+    logger.error({ err: error }, "start failed");
+    await authorizer.stop(0);
+    return 1;
+  }
+  await aborted(signal);
+  logger.info("stopping");
+  await authorizer.stop(settings.drainDelayMs);
+  logger.info("stopped");
+  return 0;
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
+
+type Authorizer = { start(): Promise<void>; stop(drainDelayMs: number): Promise<void> };
+
+function createAuthorizer(settings: Settings, logger: Logger): Authorizer {
+  const nowMs = (): number => Date.now();
+  const state = { draining: false, bound: undefined as Bound | undefined, ready: false };
+  const source = createFileSource({
+    path: settings.policy,
+    nowMs,
+    events: {
+      replaced(snapshot, problems) {
+        metrics.policyLoaded("replaced");
+        logProblems(logger, problems);
+        logger.info({ revision: snapshot.revision, counts: source.counts() }, "policy loaded");
+        health.changed();
+        sayReady();
+      },
+      rejected(message, problems) {
+        metrics.policyLoaded("rejected");
+        logProblems(logger, problems);
+        const kept = source.current()?.revision;
+        logger.error({ reason: message, keptRevision: kept }, "policy rejected");
+      },
+    },
+  });
+  const health = createHealth(() => !state.draining && source.current() !== undefined);
+  const metrics = createMetrics({
+    inFlight: () => ({ active: server.admission.active(), waiting: server.admission.waiting() }),
+    policy: () => ({
+      healthy: source.health().healthy,
+      loadedAtMs: source.loadedAtMs(),
+      counts: source.counts(),
+    }),
+  });
+  const server = createWire(settings, { logger, metrics, health, source, nowMs });
+  const admin = createAdminServer({
+    readiness: () => {
+      const loadedAtMs = source.loadedAtMs();
+      return {
+        ready: !state.draining && source.current() !== undefined,
+        revision: source.current()?.revision,
+        policyAgeSeconds: loadedAtMs === undefined ? undefined : (nowMs() - loadedAtMs) / 1000,
+        sourceHealthy: source.health().healthy,
+        lastError: source.health().lastError,
+      };
+    },
+    metricsText: metrics.text,
+    metricsContentType: metrics.contentType,
+  });
+
+  /** The one line that says where it listens, once it can decide. */
+  function sayReady(): void {
+    const revision = source.current()?.revision;
+    if (state.ready || state.bound === undefined || revision === undefined) return;
+    state.ready = true;
+    logger.info({ ...state.bound, revision }, "ready");
+  }
+
+  return {
+    async start() {
+      const adminAddress = await admin.listen(settings.admin);
+      const listen = await server.listen();
+      state.bound = { listen, admin: adminAddress };
+      await source.start();
+      sayReady();
+    },
+    async stop(drainDelayMs) {
+      state.draining = true;
+      health.changed();
+      // Envoy and Kubernetes need a moment to see that no more checks should come here.
+      await delay(drainDelayMs);
+      await server.stop(graceMs);
+      await source.stop();
+      await admin.stop();
+    },
+  };
+}
+
+type Bound = { readonly listen: readonly string[]; readonly admin: string };
+
+type WireParts = {
+  readonly logger: Logger;
+  readonly metrics: ReturnType<typeof createMetrics>;
+  readonly health: ReturnType<typeof createHealth>;
+  readonly source: ReturnType<typeof createFileSource>;
+  readonly nowMs: () => number;
+};
+
+function createWire(
+  settings: Settings,
+  { logger, metrics, health, source, nowMs }: WireParts,
+): EnvoyServer {
+  const random = (): number => Math.random();
+  const log = createDecisionLog(logger, { allowSample: settings.logAllowSample, random });
+  const handler = createCheckHandler({
+    decide: createDecider({ ...settings.decision, hashSeed: randomInt(2 ** 32) | 0 }),
+    holder: source,
+    nowMs,
+    monotonicUs: () => performance.now() * 1000,
+    random,
+    observe(observation: CheckObservation) {
+      metrics.observe(observation);
+      log(observation);
+    },
+    reportBug: (error) => logger.error({ err: error }, "bug"),
+  });
+  const serverSettings = {
+    listen: settings.listen,
+    bodyBytesMax: settings.decision.bodyBytesMax,
+    inFlightBytesMax: settings.inFlightBytesMax,
+    waitingChecksMax: settings.waitingChecksMax,
+    concurrentStreamsMax: settings.concurrentStreamsMax,
+    socketMode: settings.socketMode,
+    connectionAgeMs: 0,
+  };
+  const onCallEnd = (path: string, code: string): void => metrics.callEnded(path, code);
+  return createEnvoyServer(serverSettings, { codec: wireCodec, handler, health, nowMs, onCallEnd });
+}
+
+/** Problems that are logged of one load: a policy of a thousand mistakes must not flood the log. */
+const problemsLoggedMax = 50;
+
+function logProblems(logger: Logger, problems: readonly LocatedProblem[]): void {
+  for (const { severity, file, line, column, object, message } of problems.slice(
+    0,
+    problemsLoggedMax,
+  )) {
+    const where = `${file}:${line}:${column}`;
+    if (severity === "advice")
+      logger.debug({ where, object, severity, problem: message }, "policy problem");
+    else logger.warn({ where, object, severity, problem: message }, "policy problem");
+  }
+  const more = problems.length - problemsLoggedMax;
+  if (more > 0) logger.warn({ more }, "more policy problems; aliasguard lint shows all");
+}

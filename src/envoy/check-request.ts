@@ -1,0 +1,73 @@
+// CheckRequest -> AuthzRequest. Both wire forms of headers and of bodies give the same request; what contradicts itself
+// is unreadable and refused.
+
+import { isUtf8 } from "node:buffer";
+import type { AuthzRequest, RequestBody } from "../core/request.ts";
+import type { WireCheckRequest, WireHttpRequest } from "./wire.ts";
+
+/** "unreadable": no HTTP request in it (a TCP chain), or two statements of one thing that differ. */
+export function readCheckRequest(check: WireCheckRequest): AuthzRequest | "unreadable" {
+  const http = check.attributes?.request?.http;
+  if (http === undefined) return "unreadable";
+  const all = readHeaders(http);
+  const body = readBody(http);
+  if (all === "unreadable" || body === "unreadable") return "unreadable";
+  const { method = "", path = "" } = http;
+  const headers = new Map<string, string>();
+  for (const [name, value] of all) {
+    if (name === ":path" && value !== path) return "unreadable";
+    if (name === ":method" && value !== method) return "unreadable";
+    if (!name.startsWith(":")) headers.set(name, value);
+  }
+  return { method, path, headers, body };
+}
+
+function readHeaders(http: WireHttpRequest): ReadonlyMap<string, string> | "unreadable" {
+  const plain = Object.entries(http.headers ?? {});
+  const raw = http.header_map?.headers ?? [];
+  if (plain.length > 0 && raw.length > 0) return "unreadable";
+  const headers = new Map<string, string>();
+  for (const [name, value] of plain) join(headers, name, value);
+  for (const { key = "", value = "", raw_value } of raw) {
+    const isRaw = raw_value !== undefined && raw_value.length > 0;
+    join(headers, key, isRaw ? sanitizeUtf8(raw_value) : value);
+  }
+  return headers;
+}
+
+/** As Envoy joins copies of a header when it makes the map; cookies by RFC 6265. */
+function join(headers: Map<string, string>, rawName: string, value: string): void {
+  const name = rawName.toLowerCase();
+  const before = headers.get(name);
+  const separator = name === "cookie" ? "; " : ",";
+  headers.set(name, before === undefined ? value : `${before}${separator}${value}`);
+}
+
+function readBody({ body = "", raw_body, size }: WireHttpRequest): RequestBody | "unreadable" {
+  const declaredBytes = size === undefined || size === 0 ? undefined : size;
+  const isRaw = raw_body !== undefined && raw_body.length > 0;
+  if (isRaw && body !== "") return "unreadable";
+  if (isRaw) return { kind: "bytes", bytes: raw_body, declaredBytes };
+  if (body !== "") return { kind: "text", text: body, declaredBytes };
+  return { kind: "none" };
+}
+
+/** What Envoy makes of a value in the map form: every byte that is no part of valid UTF-8 becomes "!". */
+export function sanitizeUtf8(bytes: Uint8Array): string {
+  const clean = Buffer.from(bytes);
+  let at = isUtf8(clean) ? clean.length : 0;
+  while (at < clean.length) {
+    const length = sequenceLength(clean, at);
+    if (length === 0) clean[at] = 0x21;
+    at += Math.max(length, 1);
+  }
+  return clean.toString("utf8");
+}
+
+/** Bytes of the UTF-8 sequence at `at`, 0 when there is none. */
+function sequenceLength(bytes: Buffer, at: number): number {
+  for (let length = 1; length <= 4 && at + length <= bytes.length; length += 1) {
+    if (isUtf8(bytes.subarray(at, at + length))) return length;
+  }
+  return 0;
+}

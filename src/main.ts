@@ -1,0 +1,75 @@
+#!/usr/bin/env node
+// argv -> command -> exit code. The only place that ends the process or listens to signals; nothing is loaded before
+// its command is asked for.
+
+import { readFileSync } from "node:fs";
+import type { CommandIo } from "./commands/io.ts";
+
+const usage = `Usage: aliasguard COMMAND [options]
+
+Alias-first authorization for LLM traffic on Envoy.
+
+  serve      answer Envoy's ext_authz checks
+  check      explain one decision, offline
+  lint       say everything that is wrong with a policy
+  key new    mint a virtual key
+
+aliasguard COMMAND --help tells more. Exit codes: 0 done, 1 refused or failed, 2 not understood.
+`;
+
+const io: CommandIo = {
+  stdout: (text) => process.stdout.write(text),
+  stderr: (text) => process.stderr.write(text),
+  env: process.env,
+};
+
+async function run(args: readonly string[]): Promise<number> {
+  const [command = "", ...rest] = args;
+  switch (command) {
+    case "serve": {
+      const { runServe } = await import("./commands/serve.ts");
+      return runServe(rest, io, stopSignal());
+    }
+    case "check": {
+      const { runCheck } = await import("./commands/check.ts");
+      return runCheck(rest, io);
+    }
+    case "lint": {
+      const { runLint } = await import("./commands/lint.ts");
+      return runLint(rest, io);
+    }
+    case "key": {
+      if (rest[0] !== "new") break;
+      const { runKeyNew } = await import("./commands/key-new.ts");
+      return runKeyNew(rest.slice(1), io);
+    }
+    case "--version": {
+      const manifest = readFileSync(new URL("../package.json", import.meta.url), "utf8");
+      io.stdout(`${(JSON.parse(manifest) as { readonly version: string }).version}\n`);
+      return 0;
+    }
+    case "--help":
+    case "help":
+      io.stdout(usage);
+      return 0;
+    default:
+  }
+  const found =
+    args.length === 0 ? "no command" : `no command ${JSON.stringify(args.slice(0, 2).join(" "))}`;
+  io.stderr(`aliasguard: there is ${found}\n\n${usage}`);
+  return 2;
+}
+
+/** Aborts on the first SIGTERM or SIGINT; the second ends the process at once. */
+function stopSignal(): AbortSignal {
+  const controller = new AbortController();
+  const stop = (): void => {
+    if (controller.signal.aborted) process.exit(1);
+    controller.abort();
+  };
+  process.on("SIGTERM", stop);
+  process.on("SIGINT", stop);
+  return controller.signal;
+}
+
+process.exitCode = await run(process.argv.slice(2));

@@ -1,0 +1,76 @@
+// One line per decision, of allow-listed fields only: never a secret, a body, or a header value but the two ids.
+
+import type { CheckObservation } from "../core/observation.ts";
+import type { Logger } from "./logger.ts";
+
+/** Every field that a decision line can have; the README prints the list. */
+export const decisionLogFields = [
+  "requestId",
+  "traceId",
+  "decision",
+  "reason",
+  "status",
+  "operation",
+  "dialect",
+  "key",
+  "team",
+  "requestedModel",
+  "model",
+  "hops",
+  "refusedModel",
+  "refusedBy",
+  "revision",
+  "bodyBytes",
+  "durationUs",
+] as const;
+
+export type DecisionLine = { readonly [Field in (typeof decisionLogFields)[number]]?: unknown };
+
+/** Longest id taken from a header. */
+const idLengthMax = 128;
+
+export function toDecisionLine(observation: CheckObservation): DecisionLine {
+  const { decision, headers, status, bodyBytes, durationUs } = observation;
+  const { operation, dialect, key, team, requestedModel, revision } = decision;
+  return {
+    requestId: idOf(headers.get("x-request-id"), /^[\x21-\x7e]+$/),
+    traceId: headers.get("traceparent")?.match(/^[0-9a-f]{2}-([0-9a-f]{32})-/)?.[1],
+    decision: decision.kind,
+    status,
+    operation,
+    dialect,
+    key,
+    team,
+    requestedModel,
+    revision,
+    ...(decision.kind === "allow" ? { model: decision.model, hops: decision.hops } : {}),
+    ...(decision.kind === "deny" ? denyFields(decision) : {}),
+    bodyBytes,
+    durationUs: Math.round(durationUs),
+  };
+}
+
+function denyFields({
+  reason,
+  trace,
+}: Extract<CheckObservation["decision"], { kind: "deny" }>): DecisionLine {
+  if (trace === undefined) return { reason };
+  return { reason, refusedModel: trace.model, refusedBy: trace.refusedBy, hops: trace.hops };
+}
+
+function idOf(value: string | undefined, pattern: RegExp): string | undefined {
+  return value !== undefined && value.length <= idLengthMax && pattern.test(value)
+    ? value
+    : undefined;
+}
+
+/** Logs every refusal, and of the allows and answers the given share. */
+export function createDecisionLog(
+  logger: Logger,
+  { allowSample, random }: { readonly allowSample: number; readonly random: () => number },
+): (observation: CheckObservation) => void {
+  return (observation) => {
+    if (observation.decision.kind !== "deny" && allowSample < 1 && random() >= allowSample) return;
+    logger.info(toDecisionLine(observation), "decision");
+  };
+}

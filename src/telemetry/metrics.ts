@@ -1,0 +1,117 @@
+// The metrics of one process. Labels come from closed lists only, so that callers cannot grow them.
+
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import type { CheckObservation } from "../core/observation.ts";
+
+/** Every metric of ours; the README prints the list. */
+export const metricRows = [
+  ["aliasguard_checks_total", "Checks by decision, deny reason and operation."],
+  [
+    "aliasguard_check_duration_seconds",
+    "Seconds from the bytes of a check to the bytes of its answer.",
+  ],
+  ["aliasguard_check_body_bytes", "Bytes of the request bodies that were checked."],
+  ["aliasguard_checks_in_flight", "Checks whose messages are held."],
+  ["aliasguard_checks_waiting", "Checks that wait for their turn."],
+  ["aliasguard_policy_loads_total", "Attempts to load a policy, by result."],
+  [
+    "aliasguard_policy_last_load_successful",
+    "1 when the last attempt to load a policy succeeded, else 0.",
+  ],
+  ["aliasguard_policy_loaded_timestamp_seconds", "When the policy in force was put in place."],
+  ["aliasguard_policy_objects", "Objects of the policy in force, by kind."],
+  ["grpc_server_handled_total", "RPCs by service, method and gRPC code."],
+] as const;
+
+export type MetricName = (typeof metricRows)[number][0];
+
+export type MetricsDeps = {
+  readonly inFlight: () => { readonly active: number; readonly waiting: number };
+  readonly policy: () => {
+    readonly healthy: boolean;
+    readonly loadedAtMs: number | undefined;
+    readonly counts: Readonly<Record<string, number>>;
+  };
+};
+
+export type Metrics = {
+  observe(observation: CheckObservation): void;
+  /** `path` is /package.Service/Method. Unknown ones count as one. */
+  callEnded(path: string, code: string): void;
+  policyLoaded(result: "replaced" | "rejected"): void;
+  /** Prometheus' text format. */
+  text(): Promise<string>;
+  readonly contentType: string;
+};
+
+const knownPaths = new Set([
+  "/envoy.service.auth.v3.Authorization/Check",
+  "/grpc.health.v1.Health/Check",
+  "/grpc.health.v1.Health/Watch",
+  "/grpc.health.v1.Health/List",
+]);
+
+export function createMetrics({ inFlight, policy }: MetricsDeps): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const named = <Name extends MetricName>(name: Name) => ({
+    name,
+    help: metricRows.find(([each]) => each === name)?.[1] ?? name,
+    registers: [registry],
+  });
+  const checks = new Counter({
+    ...named("aliasguard_checks_total"),
+    labelNames: ["decision", "reason", "operation"],
+  });
+  const duration = new Histogram({
+    ...named("aliasguard_check_duration_seconds"),
+    buckets: [0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.5],
+  });
+  const bodies = new Histogram({
+    ...named("aliasguard_check_body_bytes"),
+    buckets: [1024, 4096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304, 16_777_216],
+  });
+  const loads = new Counter({ ...named("aliasguard_policy_loads_total"), labelNames: ["result"] });
+  const handled = new Counter({
+    ...named("grpc_server_handled_total"),
+    labelNames: ["grpc_service", "grpc_method", "grpc_code"],
+  });
+  const gauge = (name: MetricName, read: () => number): void => {
+    new Gauge({
+      ...named(name),
+      collect() {
+        this.set(read());
+      },
+    });
+  };
+  gauge("aliasguard_checks_in_flight", () => inFlight().active);
+  gauge("aliasguard_checks_waiting", () => inFlight().waiting);
+  gauge("aliasguard_policy_last_load_successful", () => (policy().healthy ? 1 : 0));
+  gauge("aliasguard_policy_loaded_timestamp_seconds", () => (policy().loadedAtMs ?? 0) / 1000);
+  new Gauge({
+    ...named("aliasguard_policy_objects"),
+    labelNames: ["kind"],
+    collect() {
+      for (const [kind, count] of Object.entries(policy().counts)) this.set({ kind }, count);
+    },
+  });
+  return {
+    observe({ decision, durationUs, bodyBytes }) {
+      const reason = decision.kind === "deny" ? decision.reason : "";
+      checks.inc({ decision: decision.kind, reason, operation: decision.operation ?? "" });
+      duration.observe(durationUs / 1e6);
+      if (bodyBytes > 0) bodies.observe(bodyBytes);
+    },
+    callEnded(path, code) {
+      const [, service = "", method = ""] = knownPaths.has(path)
+        ? path.split("/")
+        : ["", "unknown", "unknown"];
+      handled.inc({ grpc_service: service, grpc_method: method, grpc_code: code });
+    },
+    policyLoaded(result) {
+      loads.inc({ result });
+    },
+    text: () => registry.metrics(),
+    contentType: registry.contentType,
+  };
+}

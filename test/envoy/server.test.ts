@@ -1,0 +1,253 @@
+// The server over real sockets, with a real grpc-js client and with hand-made HTTP/2 streams.
+
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { type ClientHttp2Session, connect } from "node:http2";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import { Client, credentials, type ServiceError } from "@grpc/grpc-js";
+import type { Decision } from "../../src/core/decision.ts";
+import { createCheckHandler } from "../../src/envoy/check-handler.ts";
+import { createHealth } from "../../src/envoy/health.ts";
+import {
+  createEnvoyServer,
+  type EnvoyServer,
+  type EnvoyServerSettings,
+} from "../../src/envoy/server.ts";
+import {
+  checkPath,
+  decodeCheckResponse,
+  encodeCheckRequest,
+  type WireCheckResponse,
+  wireCodec,
+} from "../../src/envoy/wire.ts";
+
+const kib = 1024;
+const asIs = (bytes: Buffer): Buffer => bytes;
+const raw_body = Buffer.alloc(300 * kib, 0x20);
+const bodyCheck = encodeCheckRequest({
+  attributes: { request: { http: { method: "POST", path: "/", raw_body } } },
+});
+const smallCheck = encodeCheckRequest({
+  attributes: { request: { http: { method: "GET", path: "/health" } } },
+});
+
+const probe: Decision = {
+  kind: "answer",
+  dialect: "openai",
+  operation: "health",
+  key: undefined,
+  team: undefined,
+  requestedModel: undefined,
+  revision: undefined,
+  status: 200,
+  body: "",
+};
+
+type Started = {
+  readonly server: EnvoyServer;
+  readonly addresses: readonly string[];
+  readonly codes: string[];
+  readonly most: () => number;
+  readonly setServing: (serving: boolean) => void;
+};
+
+async function start(t: TestContext, more: Partial<EnvoyServerSettings> = {}): Promise<Started> {
+  let isServing = true;
+  let most = 0;
+  const codes: string[] = [];
+  const health = createHealth(() => isServing);
+  const handler = createCheckHandler({
+    decide: () => {
+      most = Math.max(most, server.admission.active());
+      return probe;
+    },
+    holder: { current: () => undefined },
+    nowMs: () => 0,
+    monotonicUs: () => 0,
+    random: () => 0,
+    observe: () => {},
+    reportBug: (error) => {
+      throw error;
+    },
+  });
+  const settings: EnvoyServerSettings = {
+    listen: ["127.0.0.1:0"],
+    bodyBytesMax: 512 * kib,
+    inFlightBytesMax: 16 * kib * kib,
+    waitingChecksMax: 1000,
+    concurrentStreamsMax: 900,
+    socketMode: 0o666,
+    connectionAgeMs: 0,
+    ...more,
+  };
+  const server = createEnvoyServer(settings, {
+    codec: wireCodec,
+    handler,
+    health,
+    nowMs: Date.now,
+    onCallEnd: (_path, code) => codes.push(code),
+  });
+  t.after(() => server.stop(100));
+  const addresses = await server.listen();
+  const setServing = (serving: boolean): void => {
+    isServing = serving;
+    health.changed();
+  };
+  return { server, addresses, codes, most: () => most, setServing };
+}
+
+function clientOf(t: TestContext, address: string | undefined): Client {
+  assert.ok(address !== undefined);
+  const client = new Client(address, credentials.createInsecure(), {
+    "grpc.use_local_subchannel_pool": 1,
+  });
+  t.after(() => client.close());
+  return client;
+}
+
+function call(client: Client, bytes: Buffer, path = checkPath): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    client.makeUnaryRequest(path, asIs, asIs, bytes, (error, value) => {
+      if (error === null && value !== undefined) resolve(value);
+      else reject(error ?? new Error("no answer"));
+    });
+  });
+}
+
+async function check(client: Client, bytes: Buffer): Promise<WireCheckResponse> {
+  return decodeCheckResponse(await call(client, bytes));
+}
+
+function statusOf(response: WireCheckResponse): number | undefined {
+  return "denied_response" in response ? response.denied_response.status.code : undefined;
+}
+
+function tempFolder(t: TestContext): string {
+  const folder = mkdtempSync(join(tmpdir(), "aliasguard-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  return folder;
+}
+
+/** A check that begins and does not end: five bytes of head that promise `length`, and nothing of them. */
+function beginCheck(
+  t: TestContext,
+  address: string | undefined,
+  length: number,
+): ClientHttp2Session {
+  const session = connect(`http://${address ?? ""}`);
+  session.on("error", () => {});
+  t.after(() => session.destroy());
+  const stream = session.request({
+    ":method": "POST",
+    ":path": checkPath,
+    "content-type": "application/grpc",
+    te: "trailers",
+  });
+  stream.on("error", () => {});
+  const head = Buffer.alloc(5);
+  head.writeUInt32BE(length, 1);
+  stream.write(head);
+  return session;
+}
+
+/** Looks every few milliseconds; fails after far longer than a loaded machine needs. */
+async function until(isTrue: () => boolean): Promise<void> {
+  for (let looks = 0; !isTrue(); looks += 1) {
+    assert.ok(looks < 2000, "it never came true");
+    await delay(5);
+  }
+}
+
+test("createEnvoyServer answers checks on TCP and on a Unix socket with the mode asked for", async (t) => {
+  const path = join(tempFolder(t), "a.sock");
+  const { addresses } = await start(t, {
+    listen: ["127.0.0.1:0", `unix:${path}`],
+    socketMode: 0o660,
+  });
+  assert.doesNotMatch(addresses[0] ?? "", /:0$/);
+  assert.equal(addresses[1], `unix:${path}`);
+  for (const address of addresses) {
+    assert.equal(statusOf(await check(clientOf(t, address), bodyCheck)), 200);
+  }
+  assert.equal(statSync(path).mode & 0o777, 0o660);
+});
+
+test("listen refuses an address in use and a path that is no socket", async (t) => {
+  const { addresses } = await start(t);
+  await assert.rejects(start(t, { listen: [addresses[0] ?? ""] }), /cannot listen on/);
+  const file = join(tempFolder(t), "file");
+  writeFileSync(file, "keep me");
+  await assert.rejects(start(t, { listen: [`unix:${file}`] }), /is not a socket/);
+  assert.equal(statSync(file).size, 7);
+});
+
+test("garbage in a check is a denied_response in a healthy RPC", async (t) => {
+  const { addresses, codes } = await start(t);
+  const response = await check(clientOf(t, addresses[0]), Buffer.from([0xff, 0xff, 0xff]));
+  assert.equal(statusOf(response), 400);
+  assert.ok(response.status.code > 0);
+  assert.deepEqual(codes, ["OK"]);
+});
+
+test("a message over the limit fails its own RPC only", async (t) => {
+  const { addresses } = await start(t);
+  const client = clientOf(t, addresses[0]);
+  const tooLong = (error: ServiceError): boolean => error.code === 8;
+  await assert.rejects(call(client, Buffer.alloc(2 * kib * kib)), tooLong);
+  assert.equal(statusOf(await check(client, bodyCheck)), 200);
+});
+
+test("400 checks of 300 KiB at once are all answered and never more read than the bound allows", async (t) => {
+  const { addresses, most, server } = await start(t);
+  const client = clientOf(t, addresses[0]);
+  const all = await Promise.all(Array.from({ length: 400 }, () => check(client, bodyCheck)));
+  assert.deepEqual(new Set(all.map(statusOf)), new Set([200]));
+  // 16 MiB over messages of at most 1.5625 MiB and a little: 10 slots.
+  assert.ok(most() >= 1 && most() <= 10, String(most()));
+  await until(() => server.admission.active() === 0);
+  assert.equal(server.admission.waiting(), 0);
+});
+
+test("a check without a slot or a place in the queue is refused as overloaded in a healthy RPC", async (t) => {
+  const { addresses, server, codes } = await start(t, { inFlightBytesMax: 1, waitingChecksMax: 0 });
+  const session = beginCheck(t, addresses[0], 1000);
+  await until(() => server.admission.active() === 1);
+  const client = clientOf(t, addresses[0]);
+  const response = await check(client, smallCheck);
+  assert.equal(statusOf(response), 503);
+  assert.ok(response.status.code > 0);
+  assert.deepEqual(codes, ["OK"]);
+  session.destroy();
+  await until(() => server.admission.active() === 0);
+  assert.equal(statusOf(await check(client, smallCheck)), 200);
+});
+
+test("streams that are reset give their slots back, and the process goes on", async (t) => {
+  const { addresses, server } = await start(t, { inFlightBytesMax: 1, waitingChecksMax: 500 });
+  const sessions = Array.from({ length: 50 }, () => beginCheck(t, addresses[0], 1000));
+  await until(() => server.admission.active() === 1 && server.admission.waiting() === 49);
+  for (const session of sessions) session.destroy();
+  assert.equal(statusOf(await check(clientOf(t, addresses[0]), smallCheck)), 200);
+  await until(() => server.admission.active() === 0 && server.admission.waiting() === 0);
+});
+
+test("Health says SERVING, then NOT_SERVING, and NOT_FOUND for a service that is not there", async (t) => {
+  const { addresses, setServing } = await start(t);
+  const client = clientOf(t, addresses[0]);
+  const ask = (service: string): Promise<Buffer> =>
+    call(
+      client,
+      Buffer.concat([Buffer.from([0x0a, service.length]), Buffer.from(service)]),
+      "/grpc.health.v1.Health/Check",
+    );
+  const service = "envoy.service.auth.v3.Authorization";
+  assert.deepEqual(await ask(service), Buffer.from([0x08, 1]));
+  setServing(false);
+  assert.deepEqual(await ask(service), Buffer.from([0x08, 2]));
+  assert.deepEqual(await ask(""), Buffer.from([0x08, 2]));
+  const isNotFound = (error: ServiceError): boolean => error.code === 5;
+  await assert.rejects(ask("__proto__"), isNotFound);
+});
