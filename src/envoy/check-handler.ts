@@ -5,6 +5,7 @@ import type { Decide } from "../core/decide.ts";
 import type { Decision, DenyDecision, DenyReason } from "../core/decision.ts";
 import type { CheckObservation } from "../core/observation.ts";
 import type { AuthzRequest } from "../core/request.ts";
+import { dialectOfPath } from "../core/routes.ts";
 import type { Snapshot } from "../core/snapshot.ts";
 import { readCheckRequest } from "./check-request.ts";
 import { httpStatus, toCheckResponse } from "./check-response.ts";
@@ -84,7 +85,8 @@ function answer(deps: CheckDeps, bytes: Buffer): Answer {
     return { decision, request, response: encode(decision, request.path) };
   } catch (error) {
     deps.reportBug(error);
-    const decision = denyWithoutFacts("internal");
+    const dialect = dialectOfPath(request.path);
+    const decision: DenyDecision = { ...denyWithoutFacts("internal"), dialect };
     return { decision, request, response: encode(decision, "/") };
   }
 }

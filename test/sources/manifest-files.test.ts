@@ -40,8 +40,8 @@ test("decodeManifests points at the field, and at the parent of what is missing"
 test("decodeManifests checks the documents around a broken one", () => {
   const good = (name: string) => `${head}metadata: { name: ${name} }\nspec: { target: m }\n`;
   const { names, places } = decode(`${good("a")}---\nkind: [\n---\n${good("b")}`);
-  assert.ok(names.includes("a"));
-  assert.ok(places.length > 0);
+  assert.deepEqual(names, ["a", "b"]);
+  assert.deepEqual(places, ["invalid 0.yaml:7:1"]);
 });
 
 const broken: readonly (readonly [string, string])[] = [
@@ -54,7 +54,7 @@ const broken: readonly (readonly [string, string])[] = [
     "YAML aliases that multiply",
     `a: &a [x, x]\n${Array.from("bcdefghij", (name, index) => `${name}: &${name} [${`*${"abcdefghi"[index]}, `.repeat(9)}]\n`).join("")}`,
   ],
-  ["nesting without end", "[".repeat(100_000)],
+  ["nesting without end", "[".repeat(20_000)],
 ];
 
 for (const [what, text] of broken) {

@@ -27,6 +27,7 @@ interface Asked {
 
 type Answer = (asked: Asked) => unknown;
 
+const anthropicUsage = { input_tokens: 1, output_tokens: 1 };
 const usage = { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 };
 
 function said(model: string): string {
@@ -70,7 +71,7 @@ const answers: ReadonlyMap<string, Answer> = new Map<string, Answer>([
       content: [{ type: "text", text: said(model) }],
       stop_reason: "end_turn",
       stop_sequence: null,
-      usage: { input_tokens: 1, output_tokens: 1 },
+      usage: anthropicUsage,
     }),
   ],
   ["/v1/messages/count_tokens", () => ({ input_tokens: 1 })],
@@ -107,6 +108,23 @@ function streamChat(response: ServerResponse, model: string): void {
   response.end(`data: ${JSON.stringify({ ...head, choices })}\n\ndata: [DONE]\n\n`);
 }
 
+function streamMessage(response: ServerResponse, model: string): void {
+  response.writeHead(200, { "content-type": "text/event-stream" });
+  const send = (type: string, more: object): void => {
+    response.write(`event: ${type}\ndata: ${JSON.stringify({ type, ...more })}\n\n`);
+  };
+  const message = { id: "msg_echo", type: "message", role: "assistant", model, content: [] };
+  const start = { stop_reason: null, stop_sequence: null, usage: anthropicUsage };
+  send("message_start", { message: { ...message, ...start } });
+  send("content_block_start", { index: 0, content_block: { type: "text", text: "" } });
+  send("content_block_delta", { index: 0, delta: { type: "text_delta", text: said(model) } });
+  send("content_block_stop", { index: 0 });
+  const delta = { stop_reason: "end_turn", stop_sequence: null };
+  send("message_delta", { delta, usage: { output_tokens: 1 } });
+  send("message_stop", {});
+  response.end();
+}
+
 function sendJson(response: ServerResponse, status: number, value: unknown): void {
   response.writeHead(status, { "content-type": "application/json" });
   response.end(JSON.stringify(value));
@@ -126,6 +144,10 @@ function answer(response: ServerResponse, request: ReceivedRequest): void {
   }
   if (asked.stream && path === "/v1/chat/completions") {
     streamChat(response, asked.model);
+    return;
+  }
+  if (asked.stream && path === "/v1/messages") {
+    streamMessage(response, asked.model);
     return;
   }
   sendJson(response, 200, make(asked));

@@ -12,7 +12,8 @@ import { type Envoy, startEnvoy } from "./start-envoy.ts";
 import { createTempFolder } from "./temp-folder.ts";
 
 const found = await requirement(() => getEnvoy());
-const binary = found.value ?? "";
+/** The Envoy binary; empty when tests are skipped. */
+export const binary = found.value ?? "";
 
 /** Why tests with an Envoy are skipped, or false. */
 export const skip: string | false = found.skip;

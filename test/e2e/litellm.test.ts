@@ -1,0 +1,89 @@
+// A real LiteLLM as the backend: by itself it refuses the alias, through Envoy and aliasguard it serves it, and with only
+// the header rewritten it refuses it again. That is why the body is edited. Fetches about 400 MB once, so it runs when it
+// is there already, when CI=true, and when ALIASGUARD_TEST_LITELLM=1.
+
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { isCached } from "../support/cache-folder.ts";
+import { changes, envoyConfig, luaScript, places } from "../support/envoy-config.ts";
+import { getLitellm, type Litellm, litellmVersion, startLitellm } from "../support/get-litellm.ts";
+import { call, type HttpAnswer } from "../support/http-client.ts";
+import { requirement } from "../support/requirements.ts";
+import { type Envoy, startEnvoy } from "../support/start-envoy.ts";
+import {
+  alice,
+  binary,
+  chat,
+  path,
+  Stack,
+  skip as skipEnvoy,
+  target,
+} from "../support/start-stack.ts";
+
+const isWanted =
+  process.env["CI"] === "true" ||
+  process.env["ALIASGUARD_TEST_LITELLM"] === "1" ||
+  isCached(new RegExp(`^litellm-${litellmVersion}-`));
+const found = await requirement(async () => {
+  if (isWanted) return getLitellm();
+  const how = "ALIASGUARD_TEST_LITELLM=1 fetches LiteLLM (about 400 MB) and runs this";
+  throw new MissingComponent(how);
+});
+const skip = skipEnvoy !== false ? skipEnvoy : found.skip;
+
+/** What a gateway does that rewrites the header only: the path restored, the body as it came. */
+const headerOnly = `
+function envoy_on_request(handle)
+  local decision = handle:streamInfo():dynamicMetadata():get("envoy.filters.http.ext_authz")
+  handle:headers():replace(":path", decision.rewrite.path)
+end`;
+
+describe("a real LiteLLM", { skip }, () => {
+  let litellm: Litellm;
+  let stack: Stack;
+  let spliced: Envoy;
+  let unspliced: Envoy;
+  before(async () => {
+    litellm = await startLitellm(found.value ?? "");
+    stack = await Stack.start();
+    const authorizers = [stack.authorizer.port];
+    const where = places({ authorizers, backendPort: litellm.port });
+    spliced = await startEnvoy(binary, envoyConfig([where]));
+    unspliced = await startEnvoy(
+      binary,
+      envoyConfig([where, changes.pendingRouteLeftOut, luaScript(headerOnly)]),
+    );
+  });
+  after(async () => {
+    await unspliced.stop();
+    await spliced.stop();
+    await stack.stop();
+    await litellm.stop();
+  });
+
+  function ask(port: number): Promise<HttpAnswer> {
+    const headers = [
+      ["content-type", "application/json"],
+      ["authorization", `Bearer ${alice.value}`],
+    ] as const;
+    return call({ port, path, headers, body: chat("AgentX-LLM") });
+  }
+
+  it("refuses the alias by itself", async () => {
+    const answer = await ask(litellm.port);
+    assert.equal(answer.status, 400, answer.body);
+    assert.match(answer.body, /Invalid model name/);
+  });
+
+  it("serves the alias through Envoy and aliasguard", async () => {
+    const answer = await ask(spliced.port);
+    assert.equal(answer.status, 200, answer.body);
+    assert.equal(JSON.parse(answer.body).model, target);
+  });
+
+  it("refuses the alias when only the header is rewritten", async () => {
+    const answer = await ask(unspliced.port);
+    assert.equal(answer.status, 400, answer.body);
+    assert.match(answer.body, /Invalid model name/);
+  });
+});
