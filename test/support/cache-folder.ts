@@ -1,7 +1,7 @@
 // The private cache of what tests and the demo fetch: each thing in a folder of its own, put in place whole by a rename,
 // and made once even when several test files ask at the same moment.
 
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { mkdir, mkdtemp, rename, rm, rmdir, stat, utimes } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
@@ -17,6 +17,13 @@ export function cacheFolder(): string {
   const base = process.env["XDG_CACHE_HOME"];
   const isAbsolute = base?.startsWith("/") === true;
   return join(isAbsolute ? base : join(homedir(), ".cache"), "aliasguard");
+}
+
+/** Whether something of such a name is there, whole. */
+export function isCached(name: RegExp): boolean {
+  const root = cacheFolder();
+  if (!existsSync(root)) return false;
+  return readdirSync(root).some((each) => name.test(each) && !/\.(lock|draft-)/.test(each));
 }
 
 /**
