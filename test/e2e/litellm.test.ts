@@ -1,13 +1,14 @@
 // A real LiteLLM as the backend: by itself it refuses the alias, through Envoy and aliasguard it serves it, and with only
-// the header rewritten it refuses it again. That is why the body is edited. Fetches about 400 MB once, so it runs when
-// CI=true or ALIASGUARD_TEST_LITELLM=1.
+// the header rewritten it refuses it again. That is why the body is edited. Fetches about 400 MB once, so it runs when it
+// is cached, when CI=true, or when ALIASGUARD_TEST_LITELLM=1.
 
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
+import { isCached } from "../support/cache-folder.ts";
 import { changes, envoyConfig, luaScript, places } from "../support/envoy-config.ts";
 import { getLitellm, type Litellm, startLitellm } from "../support/get-litellm.ts";
 import { call, type HttpAnswer } from "../support/http-client.ts";
-import { MissingComponent, requirement } from "../support/requirements.ts";
+import { requirement } from "../support/requirements.ts";
 import { type Envoy, startEnvoy } from "../support/start-envoy.ts";
 import {
   alice,
@@ -19,7 +20,10 @@ import {
   target,
 } from "../support/start-stack.ts";
 
-const isWanted = process.env["CI"] === "true" || process.env["ALIASGUARD_TEST_LITELLM"] === "1";
+const isWanted =
+  process.env["CI"] === "true" ||
+  process.env["ALIASGUARD_TEST_LITELLM"] === "1" ||
+  isCached(/^litellm-/);
 const found = isWanted ? await requirement(() => getLitellm()) : undefined;
 const why = "set ALIASGUARD_TEST_LITELLM=1 to fetch LiteLLM (about 400 MB) and run this";
 const skip = skipEnvoy !== false ? skipEnvoy : (found?.skip ?? why);
