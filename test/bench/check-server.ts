@@ -1,0 +1,94 @@
+// A server for check.ts in a process of its own: `raw` answers a constant gRPC message on bare node:http2, which is
+// Node's own limit; `ours` is the whole product without logs, with as many keys as the second argument says.
+
+import { hash } from "node:crypto";
+import { createServer } from "node:http2";
+import { createDecider } from "../../src/core/decide.ts";
+import { defaultDecisionSettings } from "../../src/core/decision-settings.ts";
+import { toPatternSet } from "../../src/core/pattern-set.ts";
+import type { KeyRecord, Snapshot } from "../../src/core/snapshot.ts";
+import { createCheckHandler } from "../../src/envoy/check-handler.ts";
+import { createHealth } from "../../src/envoy/health.ts";
+import { createEnvoyServer } from "../../src/envoy/server.ts";
+import { wireCodec } from "../../src/envoy/wire.ts";
+
+const [kind, keyCount] = process.argv.slice(2);
+
+function snapshotOf(count: number): Snapshot {
+  const none = toPatternSet([]);
+  const grant = { models: toPatternSet(["vendor/model"]), aliases: new Set<string>(), deny: none };
+  const records = Array.from({ length: count }, (_, at): [string, KeyRecord] => {
+    const name = `key-${at}`;
+    const key = { name, team: undefined, grant, aliases: new Map(), disabled: false } as const;
+    const record = { key: { ...key, notBeforeMs: undefined, expiresAtMs: undefined } };
+    const digest = hash("sha256", `bench-secret-${"0".repeat(20)}-${at}`, "hex");
+    return [digest, { ...record, validUntilMs: undefined }];
+  });
+  const targets = [{ model: "vendor/model", weight: 1 }];
+  const alias = { name: "alias", targets, stickyBy: { kind: "request" }, hidden: false } as const;
+  return {
+    revision: "0000000000000000",
+    catalogue: undefined,
+    aliases: new Map([["alias", alias]]),
+    keys: new Map(records),
+  };
+}
+
+async function ours(count: number): Promise<string> {
+  const snapshot = snapshotOf(count);
+  const handler = createCheckHandler({
+    decide: createDecider({ ...defaultDecisionSettings, hashSeed: 1 }),
+    holder: { current: () => snapshot },
+    nowMs: () => Date.now(),
+    monotonicUs: () => performance.now() * 1000,
+    random: () => Math.random(),
+    observe: () => undefined,
+    reportBug: (error) => {
+      throw error;
+    },
+  });
+  const server = createEnvoyServer(
+    {
+      listen: ["127.0.0.1:0"],
+      bodyBytesMax: defaultDecisionSettings.bodyBytesMax,
+      inFlightBytesMax: 2 ** 30,
+      waitingChecksMax: 4096,
+      concurrentStreamsMax: 512,
+      socketMode: 0o666,
+      connectionAgeMs: 0,
+    },
+    {
+      codec: wireCodec,
+      handler,
+      health: createHealth(() => true),
+      nowMs: () => Date.now(),
+      onCallEnd: () => undefined,
+    },
+  );
+  const [address = ""] = await server.listen();
+  return address;
+}
+
+function raw(): Promise<string> {
+  const server = createServer();
+  const message = Buffer.from([0, 0, 0, 0, 0]);
+  server.on("stream", (stream) => {
+    stream.resume();
+    stream.on("end", () => {
+      stream.respond(
+        { ":status": 200, "content-type": "application/grpc" },
+        { waitForTrailers: true },
+      );
+      stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }));
+      stream.end(message);
+    });
+  });
+  return new Promise((resolve) => {
+    server.listen(0, "127.0.0.1", () => {
+      const bound = server.address();
+      resolve(`127.0.0.1:${typeof bound === "object" && bound !== null ? bound.port : 0}`);
+    });
+  });
+}
+
+process.stdout.write(`${kind === "raw" ? await raw() : await ours(Number(keyCount))}\n`);
