@@ -2,42 +2,75 @@
 
 import type { BodyReading, ModelToken } from "./body-reading.ts";
 import type { DenyDetail, DenyReason, Dialect } from "./decision.ts";
-import { type FieldPlace, fieldRowOf, foldKey, misspelledField } from "./fields.ts";
-import { elementsOf, type JsonSpan, membersOf, stringOf } from "./json-cursor.ts";
+import {
+  type FieldMember,
+  type FieldNode,
+  type FieldRow,
+  type FieldTable,
+  fieldPath,
+  fieldTableOf,
+  foldKey,
+} from "./fields.ts";
+import type { JsonContainers } from "./json-containers.ts";
+import {
+  firstEntry,
+  keyStartsWith,
+  matchKey,
+  memberValue,
+  nextEntry,
+  stringOf,
+  valueEnd,
+} from "./json-cursor.ts";
 import type { JsonMember, JsonScanner } from "./json-scan.ts";
+import { backslash, isAt, openBrace, openBracket, quote, viewOf } from "./json-token.ts";
 import { knownFields } from "./known-fields.ts";
 import { isModelName } from "./model-name.ts";
+import { modelNameBytesMax } from "./request.ts";
 
 export type BodyOptions = {
   readonly dialect: Dialect;
-  /** Names of the field table that are let through all the same. */
+  /** Paths of the field table (`fieldPath`) that are let through all the same; those with the rule `model` are checked nevertheless. */
   readonly bodyFields: ReadonlySet<string>;
   readonly scanner: JsonScanner;
-  /** The body is sanitised text; see JsonScanOptions. */
-  readonly isText: boolean;
+  /** The body is sanitised text; see JsonScanOptions. Default false. */
+  readonly isText?: boolean;
 };
 
-/** Longest model token that is decoded: 256 characters, each escaped, and quotes. */
-const modelTokenBytesMax = 256 * 6 + 2;
+/** Most models beside the main one. Each is authorized by itself; honest bodies have a handful. */
+export const nestedModelsMax = 64;
+/** Most router or strict fields that are noted: the first one found decides. */
+const notedFieldsMax = 32;
+/** Longest model token that is decoded: each character escaped, and the quotes. */
+const modelTokenBytesMax = modelNameBytesMax * 6 + 2;
 
 type Draft = {
   readonly bytes: Uint8Array;
+  readonly view: DataView;
+  readonly containers: JsonContainers;
   readonly options: BodyOptions;
+  readonly table: FieldTable;
+  readonly known: ReadonlySet<string>;
   model: ModelToken | undefined;
   readonly nestedModels: ModelToken[];
   readonly routerFields: string[];
   readonly strictFields: string[];
 };
 
+type Span = { readonly start: number; readonly end: number };
 type Refusal = { readonly ok: false; readonly reason: DenyReason; readonly detail: DenyDetail };
 
-/** Never throws; costs one pass, and a second shallow one over the few values that can name models. */
+/** Never throws; costs one pass over the body, and a shallow second one over the few values that can name models. */
 export function readJsonBody(bytes: Uint8Array, options: BodyOptions): BodyReading {
-  const scan = options.scanner(bytes, { isText: options.isText });
+  const { dialect, scanner, isText = false } = options;
+  const scan = scanner(bytes, { isText });
   if (!scan.ok) return refuse(scan.reason, { offset: scan.offset });
   const draft: Draft = {
     bytes,
+    view: viewOf(bytes),
+    containers: scan.containers,
     options,
+    table: fieldTableOf(dialect),
+    known: knownFields(dialect),
     model: undefined,
     nestedModels: [],
     routerFields: [],
@@ -53,129 +86,159 @@ export function readJsonBody(bytes: Uint8Array, options: BodyOptions): BodyReadi
 }
 
 function readMember(draft: Draft, member: JsonMember): Refusal | undefined {
-  const { key, kind } = member;
-  const { dialect } = draft.options;
-  const meant = misspelledField(key);
-  if (meant !== undefined) return refuse("body_key_not_allowed", { name: meant });
-  if (key === "model") {
-    if (kind === "null") return refuse("model_missing", {});
-    const token = kind === "string" ? tokenOf(draft.bytes, member, "model") : undefined;
-    if (token === undefined)
-      return refuse("model_invalid", { name: "model", offset: member.start });
-    draft.model = token;
-    return undefined;
+  const { key, kind, keyStart } = member;
+  if (key === "model") return readModel(draft, member);
+  const field = draft.table.member(key);
+  const isKnown = draft.known.has(key);
+  if (field !== undefined) {
+    if (!isKnown && field.rules.length === 0 && kind !== "null") noteUnknown(draft, key);
+    return applyField(draft, field, member);
   }
-  // A field without a value reaches nothing.
-  if (kind === "null") return undefined;
-  if (dialect === "ollama" && key === "name") return refuse("field_not_allowed", { name: key });
-  const refusal = applyRule(draft, { place: "top", key, span: member, label: key });
-  if (refusal !== undefined) return refusal;
-  if (!knownFields(dialect).has(key) && fieldRowOf("top", key) === undefined) {
-    draft.strictFields.push(key);
+  if (isKnown) return undefined;
+  const family = draft.table.family(key);
+  if (family !== undefined) {
+    return kind === "null" ? undefined : applyRule(draft, family.row, member);
   }
-  return readNested(draft, member);
-}
-
-/** The few named places below the top level; nothing else that is nested is ever looked at. */
-function readNested(draft: Draft, { key, kind, start, end }: JsonMember): Refusal | undefined {
-  const span = { start, end };
-  if (kind === "array") return key === "tools" ? readTools(draft, span) : undefined;
-  if (kind !== "object") return undefined;
-  if (key === "metadata" || key === "parameters" || key === "compound_custom") {
-    for (const entry of membersOf(draft.bytes, span)) {
-      if (isNull(draft.bytes, entry)) continue;
-      const label = `${key}.${entry.key}`;
-      const refusal = applyRule(draft, { place: key, key: entry.key, span: entry, label });
-      if (refusal !== undefined) return refusal;
-    }
-  }
-  if (key === "moderation" || key === "svg") return readModelIn(draft, span, `${key}.model`);
+  const meant = draft.table.misspelled(key);
+  if (meant !== undefined) return refuse("body_key_not_allowed", { name: meant, offset: keyStart });
+  if (kind !== "null") noteUnknown(draft, key);
   return undefined;
 }
 
-function readTools(draft: Draft, span: JsonSpan): Refusal | undefined {
+function readModel(draft: Draft, member: JsonMember): Refusal | undefined {
+  if (member.kind === "null") return refuse("model_missing", {});
+  const token = tokenOf(draft.bytes, member, "model");
+  if ("reason" in token) return token;
+  draft.model = token;
+  return undefined;
+}
+
+/** A name of the caller's own is repeated only when it is harmless wherever it ends up. */
+function noteUnknown(draft: Draft, key: string): void {
+  note(draft.strictFields, /^[A-Za-z0-9_.$-]{1,64}$/.test(key) ? key : "an unknown field");
+}
+
+function note(fields: string[], name: string): void {
+  if (fields.length < notedFieldsMax && !fields.includes(name)) fields.push(name);
+}
+
+function applyField(draft: Draft, field: FieldMember, span: Span): Refusal | undefined {
   const { bytes } = draft;
-  for (const tool of elementsOf(bytes, span)) {
-    if (bytes[tool.start] !== 0x7b) continue;
-    for (const entry of membersOf(bytes, tool)) {
-      let refusal = misspelledModel(entry.key, "tools[].model");
-      if (entry.key === "model") refusal = readNestedModel(draft, entry, "tools[].model");
-      else if (entry.key === "svg" && bytes[entry.start] === 0x7b) {
-        refusal = readModelIn(draft, entry, "tools[].svg.model");
-      } else if (entry.key === "type" && bytes[entry.start] === 0x22) {
-        if (stringOf(bytes, entry) === "mcp") draft.strictFields.push("tools[].type");
-      }
-      if (refusal !== undefined) return refusal;
-    }
-  }
-  return undefined;
-}
-
-function readModelIn(draft: Draft, span: JsonSpan, place: string): Refusal | undefined {
-  for (const entry of membersOf(draft.bytes, span)) {
-    const misspelled = misspelledModel(entry.key, place);
-    if (entry.key !== "model" && misspelled === undefined) continue;
-    const refusal = misspelled ?? readNestedModel(draft, entry, place);
+  const first = bytes[span.start];
+  // A field without a value reaches nothing.
+  if (first === 0x6e) return undefined;
+  for (const { row, value } of field.rules) {
+    if (value !== undefined && !isString(bytes, span, value)) continue;
+    const refusal = applyRule(draft, row, span);
     if (refusal !== undefined) return refusal;
   }
-  return undefined;
+  return field.node === undefined ? undefined : walk(draft, field.node, span);
 }
 
-/** Backends in Go read `Model` as `model`. */
-function misspelledModel(key: string, place: string): Refusal | undefined {
-  if (key === "model" || foldKey(key) !== "model") return undefined;
-  return refuse("body_key_not_allowed", { name: place });
-}
-
-function readNestedModel(draft: Draft, span: JsonSpan, place: string): Refusal | undefined {
-  if (isNull(draft.bytes, span)) return undefined;
-  const token = draft.bytes[span.start] === 0x22 ? tokenOf(draft.bytes, span, place) : undefined;
-  if (token === undefined) return refuse("model_invalid", { name: place, offset: span.start });
-  draft.nestedModels.push(token);
-  return undefined;
-}
-
-type Ruled = {
-  readonly place: FieldPlace;
-  readonly key: string;
-  readonly span: JsonSpan;
-  /** How a refusal names the field. */
-  readonly label: string;
-};
-
-function applyRule(draft: Draft, { place, key, span, label }: Ruled): Refusal | undefined {
-  const row = fieldRowOf(place, key);
-  if (row === undefined || draft.options.bodyFields.has(row.name)) return undefined;
+function applyRule(draft: Draft, row: FieldRow, span: Span): Refusal | undefined {
+  const path = fieldPath(row);
+  if (row.rule === "model") return readNestedModel(draft, path, span);
+  if (draft.options.bodyFields.has(path)) return undefined;
   switch (row.rule) {
     case "refused":
-      // A family is named by its own name: the rest of the key is the caller's.
-      return refuse("field_not_allowed", { name: row.name.endsWith("*") ? row.name : label });
+      return refuse("field_not_allowed", { name: path, offset: span.start });
     case "router":
-      draft.routerFields.push(label);
+      note(draft.routerFields, path);
       return undefined;
     case "strict":
-      draft.strictFields.push(label);
+      note(draft.strictFields, path);
       return undefined;
-    case "model":
-      return readNestedModel(draft, span, label);
     default:
       return row.rule satisfies never;
   }
 }
 
-function isNull(bytes: Uint8Array, { start }: JsonSpan): boolean {
-  return bytes[start] === 0x6e;
+/** As deep as the table is: four levels. */
+function walk(draft: Draft, node: FieldNode, span: Span): Refusal | undefined {
+  const first = draft.bytes[span.start];
+  if (first === openBrace) return walkMembers(draft, node, span);
+  return first === openBracket ? walkElements(draft, node, span) : undefined;
 }
 
-/** undefined: not a model name once its escapes are decoded. */
-function tokenOf(
-  bytes: Uint8Array,
-  { start, end }: JsonSpan,
-  place: string,
-): ModelToken | undefined {
-  if (end - start > modelTokenBytesMax) return undefined;
-  const name = stringOf(bytes, { start, end });
-  return isModelName(name) ? { name, offset: start, length: end - start, place } : undefined;
+function walkElements(draft: Draft, { elements }: FieldNode, span: Span): Refusal | undefined {
+  // An embedding's input can be a million numbers or strings.
+  if (elements === undefined || draft.containers.holdsNone(span.start)) return undefined;
+  const { bytes, view } = draft;
+  let start = firstEntry(bytes, view, span.start);
+  while (start >= 0) {
+    const end = endOf(draft, start);
+    const refusal = walk(draft, elements, { start, end });
+    if (refusal !== undefined) return refusal;
+    start = nextEntry(bytes, view, end);
+  }
+  return undefined;
+}
+
+function walkMembers(draft: Draft, node: FieldNode, { start }: Span): Refusal | undefined {
+  const { bytes, view } = draft;
+  let at = firstEntry(bytes, view, start);
+  while (at >= 0) {
+    const key = { start: at, end: valueEnd(bytes, view, at) };
+    const value = memberValue(bytes, view, key.end);
+    const span = { start: value, end: endOf(draft, value) };
+    const refusal = readNestedMember(draft, node, key, span);
+    if (refusal !== undefined) return refusal;
+    at = nextEntry(bytes, view, span.end);
+  }
+  return undefined;
+}
+
+function endOf({ bytes, view, containers }: Draft, start: number): number {
+  const first = bytes[start];
+  const noted = first === openBrace || first === openBracket ? containers.endOf(start) : -1;
+  return noted < 0 ? valueEnd(bytes, view, start) : noted;
+}
+
+function readNestedMember(
+  draft: Draft,
+  { members, families }: FieldNode,
+  key: Span,
+  span: Span,
+): Refusal | undefined {
+  const { bytes } = draft;
+  for (const member of members) {
+    const match = matchKey(bytes, key, member, foldKey);
+    if (match === "exact") return applyField(draft, member, span);
+    if (match === "folded" && member.isGuarded) {
+      return refuse("body_key_not_allowed", { name: member.path, offset: key.start });
+    }
+  }
+  const family = families.find(({ prefix }) => keyStartsWith(bytes, key, prefix));
+  if (family === undefined || bytes[span.start] === 0x6e) return undefined;
+  return applyRule(draft, family.row, span);
+}
+
+function readNestedModel(draft: Draft, place: string, span: Span): Refusal | undefined {
+  if (draft.nestedModels.length === nestedModelsMax) {
+    return refuse("field_not_allowed", { name: place, offset: span.start });
+  }
+  const token = tokenOf(draft.bytes, span, place);
+  if ("reason" in token) return token;
+  draft.nestedModels.push(token);
+  return undefined;
+}
+
+/** The token as a model name, its escapes decoded. */
+function tokenOf(bytes: Uint8Array, { start, end }: Span, place: string): ModelToken | Refusal {
+  const detail = { name: place, offset: start };
+  const length = end - start;
+  if (bytes[start] !== quote || length > modelTokenBytesMax) return refuse("model_invalid", detail);
+  const name = stringOf(bytes, start, end);
+  if (!name.isWellFormed()) return refuse("body_lone_surrogate", detail);
+  return isModelName(name)
+    ? { name, offset: start, length, place }
+    : refuse("model_invalid", detail);
+}
+
+function isString(bytes: Uint8Array, { start, end }: Span, text: string): boolean {
+  if (bytes[start] !== quote || end - start > text.length * 6 + 2) return false;
+  if (isAt(bytes, start + 1, text)) return end - start === text.length + 2;
+  return bytes.subarray(start, end).includes(backslash) && stringOf(bytes, start, end) === text;
 }
 
 function refuse(reason: DenyReason, detail: DenyDetail): Refusal {

@@ -1,156 +1,219 @@
-// Duplicate keys: the keys of the objects that are open, compared as decoded bytes. A seeded hash finds candidates;
-// the work on collisions is capped, so that nobody can make it quadratic.
+// Duplicate keys: the keys of the objects that are open, compared by what they mean. Few keys are compared one by one;
+// more go into a table of seeded hashes. The work on collisions is capped, so that nobody can make it quadratic.
+
+import { DecodedText } from "./json-text.ts";
 
 /** Most keys in one object. */
 export const jsonKeysMax = 10_000;
 
-export type KeyTable = {
-  /** Forgets everything and reads from this body. */
-  reset(bytes: Uint8Array): void;
-  open(): void;
-  close(): void;
-  /** Adds the key between two offsets (quotes excluded) to the innermost open object. */
-  add(start: number, end: number, escaped: boolean): "added" | "duplicate" | "full";
-};
+/** Up to here an object's keys are compared one by one. */
+const fewKeys = 12;
+/** Entries that a table keeps between bodies: enough for 10,000 keys at once; 400 KiB with the slots. */
+const entriesKept = 16_384;
+const entriesAtFirst = 256;
+const slotsAtFirst = 1024;
+const empty = new Uint8Array(0);
 
-/** Comparing pairs is cheaper than a table up to here. */
-const fewKeys = 8;
-/** Steps past other keys, per key on average, before a body is taken for an attack on the hash. */
-const stepsPerKeyMax = 32;
+export type KeyAnswer = "added" | "duplicate" | "full";
 
-type Key = { readonly bytes: Uint8Array; readonly hash: number };
+/**
+ * The keys of all open objects on one stack. Entries of closed objects are gone. Slots of the table are taken in the
+ * order of the stack and given back from its top, so that giving back restores what was: no tombstones.
+ */
+export class KeyTable {
+  readonly #seed: number;
+  #bytes: Uint8Array = empty;
+  /** Where each key's text begins, complemented when it holds escapes, and where it ends. */
+  #starts = new Int32Array(entriesAtFirst);
+  #ends = new Int32Array(entriesAtFirst);
+  #hashes = new Int32Array(entriesAtFirst);
+  /** The slot of each entry; -1 while its object has few keys. */
+  #taken = new Int32Array(entriesAtFirst);
+  #top = 0;
+  /** 1 + the entry that has the slot; 0 is free. */
+  #slots = new Int32Array(0);
+  #slotsTaken = 0;
+  /** The first entry of each open object, and 32 bits that say which hashes it may hold; by depth. */
+  readonly #bases: Int32Array;
+  readonly #filters: Int32Array;
+  #depth = 0;
+  #base = 0;
+  #filter = 0;
+  /** Steps past other keys and bytes compared in vain; what the body is worth. */
+  #work = 0;
+  #workMax = 0;
 
-type OpenObject = { keys: Key[]; slots: Map<number, Key[]> | undefined };
+  constructor(hashSeed: number, depthMax: number) {
+    this.#seed = hashSeed | 0;
+    this.#bases = new Int32Array(depthMax + 1);
+    this.#filters = new Int32Array(depthMax + 1);
+  }
 
-export function createKeyTable(hashSeed: number): KeyTable {
-  let bytes: Uint8Array = new Uint8Array(0);
-  let objects: OpenObject[] = [];
-  let depth = 0;
-  let total = 0;
-  let steps = 0;
+  /** What every key's hash begins with. */
+  get seed(): number {
+    return this.#seed;
+  }
 
-  function isThere(object: OpenObject, key: Key): boolean {
-    const candidates =
-      object.slots === undefined ? object.keys : (object.slots.get(key.hash) ?? []);
-    for (const candidate of candidates) {
-      if (object.slots !== undefined) steps++;
-      if (candidate.hash === key.hash && Buffer.compare(candidate.bytes, key.bytes) === 0)
-        return true;
+  /** Begins on another body. */
+  begin(bytes: Uint8Array): void {
+    this.#forget();
+    this.#bytes = bytes;
+    this.#workMax = 4 * bytes.length + 4096;
+  }
+
+  /** Lets go of the body, and of what a large one made the table grow to. */
+  end(): void {
+    this.#forget();
+    if (this.#starts.length > entriesKept) this.#resizeEntries(entriesAtFirst);
+    if (this.#slots.length > 2 * entriesKept) this.#slots = new Int32Array(0);
+  }
+
+  #forget(): void {
+    if (this.#slotsTaken > 0) this.#slots.fill(0);
+    this.#slotsTaken = 0;
+    this.#bytes = empty;
+    this.#depth = 0;
+    this.#base = 0;
+    this.#filter = 0;
+    this.#top = 0;
+    this.#work = 0;
+  }
+
+  open(): void {
+    this.#filters[this.#depth] = this.#filter;
+    this.#depth++;
+    this.#base = this.#top;
+    this.#bases[this.#depth] = this.#base;
+    this.#filter = 0;
+  }
+
+  close(): void {
+    if (this.#top - this.#base > fewKeys) this.#giveBack();
+    this.#top = this.#base;
+    this.#depth--;
+    this.#base = this.#bases[this.#depth] ?? 0;
+    this.#filter = this.#filters[this.#depth] ?? 0;
+  }
+
+  /** Adds the key between two offsets, quotes excluded, to the innermost open object. */
+  add(start: number, end: number, hash: number, isEscaped: boolean): KeyAnswer {
+    const entry = this.#top;
+    const count = entry - this.#base;
+    if (count >= jsonKeysMax) return "full";
+    if (entry === this.#starts.length) this.#resizeEntries(entry * 2);
+    this.#starts[entry] = isEscaped ? ~start : start;
+    this.#ends[entry] = end;
+    this.#hashes[entry] = hash;
+    this.#taken[entry] = -1;
+    if (count < fewKeys) {
+      const bit = 1 << (hash >>> 27);
+      if ((this.#filter & bit) !== 0 && this.#isAmongFew(entry)) return "duplicate";
+      this.#filter |= bit;
+    } else {
+      if (count === fewKeys) {
+        for (let each = this.#base; each < entry; each++) this.#takeSlot(each, this.#base);
+      }
+      if (this.#takeSlot(entry, this.#base)) return "duplicate";
+      if (this.#work > this.#workMax) return "full";
+    }
+    this.#top = entry + 1;
+    return "added";
+  }
+
+  #isAmongFew(entry: number): boolean {
+    const hash = this.#hashes[entry];
+    for (let each = this.#base; each < entry; each++) {
+      if (this.#hashes[each] === hash && this.#isSame(each, entry)) return true;
     }
     return false;
   }
 
-  return {
-    reset(body) {
-      bytes = body;
-      objects = [];
-      depth = 0;
-      total = 0;
-      steps = 0;
-    },
-    open() {
-      depth++;
-      const reused = objects[depth];
-      if (reused === undefined) objects[depth] = { keys: [], slots: undefined };
-      else {
-        reused.keys.length = 0;
-        reused.slots = undefined;
-      }
-    },
-    close() {
-      depth--;
-    },
-    add(start, end, escaped) {
-      const object = objects[depth];
-      if (object === undefined || object.keys.length >= jsonKeysMax) return "full";
-      const span = bytes.subarray(start, end);
-      const decoded = escaped ? decodeKey(span) : span;
-      const key = { bytes: decoded, hash: hashOf(decoded, hashSeed) };
-      if (isThere(object, key)) return "duplicate";
-      total++;
-      if (steps > total * stepsPerKeyMax + 1024) return "full";
-      object.keys.push(key);
-      if (object.slots !== undefined) addToSlots(object.slots, key);
-      else if (object.keys.length > fewKeys) {
-        object.slots = new Map();
-        for (const each of object.keys) addToSlots(object.slots, each);
-      }
-      return "added";
-    },
-  };
-}
-
-function addToSlots(slots: Map<number, Key[]>, key: Key): void {
-  const slot = slots.get(key.hash);
-  if (slot === undefined) slots.set(key.hash, [key]);
-  else slot.push(key);
-}
-
-/** Multiply and fold, a byte at a time, from a secret start: 32 bits. */
-function hashOf(bytes: Uint8Array, seed: number): number {
-  let hash = seed ^ bytes.length;
-  for (let at = 0; at < bytes.length; at++) {
-    hash = Math.imul(hash ^ (bytes[at] ?? 0), 0x9e3779b1);
-    hash ^= hash >>> 15;
-  }
-  return hash;
-}
-
-const simpleEscapes = new Map([
-  [0x22, 0x22],
-  [0x5c, 0x5c],
-  [0x2f, 0x2f],
-  [0x62, 0x08],
-  [0x66, 0x0c],
-  [0x6e, 0x0a],
-  [0x72, 0x0d],
-  [0x74, 0x09],
-]);
-
-/** The bytes that an escaped key means. The scanner has checked its escapes; it holds no half of a surrogate pair. */
-function decodeKey(span: Uint8Array): Uint8Array {
-  const units: number[] = [];
-  const out: Buffer[] = [];
-  let plainFrom = 0;
-  let at = 0;
-  const flush = (): void => {
-    if (units.length === 0) return;
-    out.push(Buffer.from(String.fromCharCode(...units), "utf8"));
-    units.length = 0;
-  };
-  while (at < span.length) {
-    if (span[at] !== 0x5c) {
-      at++;
-      continue;
+  /** Puts an entry into the table; true: the same key of the same object has a slot there. */
+  #takeSlot(entry: number, base: number): boolean {
+    if (2 * (this.#slotsTaken + 1) > this.#slots.length) this.#growSlots();
+    const hash = this.#hashes[entry] ?? 0;
+    const slots = this.#slots;
+    let slot = this.#slotOf(hash, base);
+    for (let there = slots[slot] ?? 0; there !== 0; there = slots[slot] ?? 0) {
+      this.#work++;
+      const other = there - 1;
+      if (other >= base && this.#hashes[other] === hash && this.#isSame(other, entry)) return true;
+      slot = (slot + 1) & (slots.length - 1);
     }
-    if (at > plainFrom) {
-      flush();
-      out.push(Buffer.from(span.subarray(plainFrom, at)));
+    slots[slot] = entry + 1;
+    this.#taken[entry] = slot;
+    this.#slotsTaken++;
+    return false;
+  }
+
+  /** The base is part of it: one key in objects that are nested in each other takes different slots. */
+  #slotOf(hash: number, base: number): number {
+    let mixed = Math.imul(hash ^ Math.imul(base + 1, 0x85ebca6b), 0xc2b2ae35);
+    mixed ^= mixed >>> 16;
+    return mixed & (this.#slots.length - 1);
+  }
+
+  #giveBack(): void {
+    for (let entry = this.#base; entry < this.#top; entry++) {
+      this.#slots[this.#taken[entry] ?? 0] = 0;
     }
-    const letter = span[at + 1] ?? 0;
-    units.push(simpleEscapes.get(letter) ?? hexUnit(span, at + 2));
-    at += letter === 0x75 ? 6 : 2;
-    plainFrom = at;
-    if (units.length >= 4096 && !isHighSurrogate(units[units.length - 1])) flush();
+    this.#slotsTaken -= this.#top - this.#base;
   }
-  flush();
-  if (plainFrom < span.length) out.push(Buffer.from(span.subarray(plainFrom)));
-  return Buffer.concat(out);
-}
 
-function isHighSurrogate(unit: number | undefined): boolean {
-  return unit !== undefined && unit >= 0xd800 && unit <= 0xdbff;
-}
-
-/** The UTF-16 unit of four hexadecimal digits, or -1. */
-export function hexUnit(bytes: Uint8Array, at: number): number {
-  let unit = 0;
-  for (let place = 0; place < 4; place++) {
-    const byte = bytes[at + place] ?? 0;
-    const lower = byte | 0x20;
-    if (byte >= 0x30 && byte <= 0x39) unit = unit * 16 + byte - 0x30;
-    else if (lower >= 0x61 && lower <= 0x66) unit = unit * 16 + lower - 0x57;
-    else return -1;
+  /** Doubles the table; the entries that had slots take new ones, in the order of the stack. */
+  #growSlots(): void {
+    this.#slots = new Int32Array(Math.max(slotsAtFirst, this.#slots.length * 2));
+    this.#slotsTaken = 0;
+    const top = this.#top;
+    for (let depth = 1; depth <= this.#depth; depth++) {
+      const base = this.#bases[depth] ?? 0;
+      const end = depth === this.#depth ? top : (this.#bases[depth + 1] ?? 0);
+      for (let entry = base; entry < end; entry++) {
+        if ((this.#taken[entry] ?? -1) >= 0) this.#takeSlot(entry, base);
+      }
+    }
   }
-  return unit;
+
+  #isSame(one: number, other: number): boolean {
+    const start = this.#starts[one] ?? 0;
+    const otherStart = this.#starts[other] ?? 0;
+    const end = this.#ends[one] ?? 0;
+    const otherEnd = this.#ends[other] ?? 0;
+    if (start >= 0 && otherStart >= 0) {
+      return end - start === otherEnd - otherStart && this.#isSameRun(start, end, otherStart);
+    }
+    const text = new DecodedText(this.#bytes, start >= 0 ? start : ~start, end);
+    const otherText = new DecodedText(
+      this.#bytes,
+      otherStart >= 0 ? otherStart : ~otherStart,
+      otherEnd,
+    );
+    for (;;) {
+      const byte = text.nextByte();
+      if (byte !== otherText.nextByte()) return false;
+      if (byte < 0) return true;
+      this.#work++;
+    }
+  }
+
+  #isSameRun(start: number, end: number, otherStart: number): boolean {
+    const bytes = this.#bytes;
+    const shift = otherStart - start;
+    let at = start;
+    while (at < end && bytes[at] === bytes[at + shift]) at++;
+    this.#work += at - start;
+    return at === end;
+  }
+
+  #resizeEntries(length: number): void {
+    const resized = (old: Int32Array): Int32Array<ArrayBuffer> => {
+      const fresh = new Int32Array(length);
+      if (length > old.length) fresh.set(old);
+      return fresh;
+    };
+    this.#starts = resized(this.#starts);
+    this.#ends = resized(this.#ends);
+    this.#hashes = resized(this.#hashes);
+    this.#taken = resized(this.#taken);
+  }
 }

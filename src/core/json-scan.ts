@@ -4,26 +4,54 @@
 
 import { isUtf8 } from "node:buffer";
 import type { DenyReason } from "./decision.ts";
-import { createKeyTable, hexUnit, type KeyTable } from "./json-keys.ts";
+import { JsonContainers, notedDepthMax } from "./json-containers.ts";
+import { KeyTable } from "./json-keys.ts";
+import { DecodedText, hashLastWord, hashOf, hashWord } from "./json-text.ts";
+import {
+  backslash,
+  byteAt,
+  bytesBelow,
+  closeBrace,
+  closeBracket,
+  colon,
+  comma,
+  isAt,
+  type JsonKind,
+  kindOf,
+  openBrace,
+  openBracket,
+  plainEnd,
+  plainStops,
+  quote,
+  scalarEnd,
+  skipSpace,
+  stringEnd,
+  utf8End,
+  viewOf,
+} from "./json-token.ts";
 
 /** Deepest nesting; the root object is 1. */
 export const jsonDepthMax = 64;
 /** Longest number, in characters. */
 export const jsonNumberLengthMax = 512;
 
-export type JsonKind = "string" | "number" | "object" | "array" | "true" | "false" | "null";
-
-/** A member of the top-level object. `start` and `end` delimit the value's token, quotes or brackets included. */
+/** A member of the top-level object. Offsets count bytes; both tokens are given with their quotes or brackets. */
 export type JsonMember = {
-  /** Plain ASCII: other top-level keys are refused. */
+  /** Plain ASCII without escapes, for other top-level keys are refused: so it is 2 bytes shorter than its token. */
   readonly key: string;
+  readonly keyStart: number;
   readonly kind: JsonKind;
   readonly start: number;
   readonly end: number;
 };
 
 export type JsonScan =
-  | { readonly ok: true; readonly members: readonly JsonMember[] }
+  | {
+      readonly ok: true;
+      readonly members: readonly JsonMember[];
+      /** Holds until the scanner's next body. */
+      readonly containers: JsonContainers;
+    }
   | { readonly ok: false; readonly reason: DenyReason; readonly offset: number };
 
 export type JsonScanOptions = {
@@ -34,289 +62,236 @@ export type JsonScanOptions = {
   readonly isText?: boolean;
 };
 
+/** Never throws. Not reentrant; a scan is synchronous, so that one scanner serves a process. */
 export type JsonScanner = (bytes: Uint8Array, options?: JsonScanOptions) => JsonScan;
 
-/** Not reentrant, for it reuses its tables; a scan is synchronous, so that one per process serves. */
+/** The scanner keeps less than 1 MiB between bodies, whatever they held. `hashSeed`: a 32-bit integer, kept secret. */
 export function createJsonScanner({ hashSeed }: { readonly hashSeed: number }): JsonScanner {
-  const keys = createKeyTable(hashSeed);
-  return (bytes, { isText = false } = {}) => {
-    if (bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf)
-      return fault("body_not_utf8", 0);
-    if (!isUtf8(bytes)) return fault("body_not_utf8", 0);
-    keys.reset(bytes);
-    const scan = new Scan(bytes, keys, isText);
-    const reason = scan.run();
-    return reason === undefined ? { ok: true, members: scan.members } : fault(reason, scan.faultAt);
-  };
+  const scan = new Scan(hashSeed);
+  return (bytes, options) => scan.read(bytes, options?.isText === true);
 }
 
-function fault(reason: DenyReason, offset: number): JsonScan {
-  return { ok: false, reason, offset };
-}
+const empty = new Uint8Array(0);
+const emptyView = viewOf(empty);
+/** Short top-level keys come again and again: their strings are kept, one for each value of a hash's low bits. */
+const keysKept = 256;
+const keptKeyLengthMax = 32;
+const failed = -1;
 
-const quote = 0x22;
-const backslash = 0x5c;
-const openBrace = 0x7b;
-const closeBrace = 0x7d;
-const openBracket = 0x5b;
-const closeBracket = 0x5d;
-const comma = 0x2c;
-const colon = 0x3a;
-
-/** 1: goes on inside a string without a second look. 0: quote, backslash or a control byte. */
-const plainInString = new Uint8Array(256).fill(1);
-plainInString.fill(0, 0, 0x20);
-plainInString[quote] = 0;
-plainInString[backslash] = 0;
-
-const isDigit = (byte: number | undefined): boolean =>
-  byte !== undefined && byte >= 0x30 && byte <= 0x39;
-
-type StringToken = {
-  /** Offset after the closing quote, or -1: `faultAt` says where it broke. */
-  end: number;
-  escaped: boolean;
-  loneSurrogate: boolean;
-};
-
-/** One pass over one body. A class, for its place in the body is state that every step moves. */
+/** A class, for a body is read by moving state. Methods return the offset they got to, or `failed`. */
 class Scan {
-  readonly members: JsonMember[] = [];
-  faultAt = 0;
-  readonly #bytes: Uint8Array;
   readonly #keys: KeyTable;
-  readonly #isText: boolean;
+  readonly #containers = new JsonContainers();
+  readonly #keptKeys: string[] = Array.from({ length: keysKept }, () => "");
   /** 1 where the open container at that depth is an object. */
   readonly #isObject = new Uint8Array(jsonDepthMax + 1);
-  readonly #token: StringToken = { end: 0, escaped: false, loneSurrogate: false };
-  #at = 0;
-  #depth = 0;
+  #bytes: Uint8Array = empty;
+  #view = emptyView;
+  #isText: boolean;
+  #members: JsonMember[] = [];
   /** The top-level member whose value is being read. */
   #key = "";
-  #start = 0;
+  #keyStart = 0;
+  #valueStart = 0;
+  #reason: DenyReason = "body_not_json";
+  #faultAt = 0;
 
-  constructor(bytes: Uint8Array, keys: KeyTable, isText: boolean) {
+  constructor(hashSeed: number) {
+    this.#keys = new KeyTable(hashSeed, jsonDepthMax);
+    this.#isText = false;
+  }
+
+  read(bytes: Uint8Array, isText: boolean): JsonScan {
+    if (byteAt(bytes, 0) === 0xef && byteAt(bytes, 1) === 0xbb && byteAt(bytes, 2) === 0xbf) {
+      return { ok: false, reason: "body_not_utf8", offset: 0 };
+    }
+    if (!isUtf8(bytes)) return { ok: false, reason: "body_not_utf8", offset: utf8End(bytes) };
     this.#bytes = bytes;
-    this.#keys = keys;
+    this.#view = viewOf(bytes);
     this.#isText = isText;
+    this.#members = [];
+    this.#keys.begin(bytes);
+    this.#containers.begin();
+    const isAdmitted = this.#document();
+    const members = this.#members;
+    this.#bytes = empty;
+    this.#view = emptyView;
+    this.#members = [];
+    this.#keys.end();
+    return isAdmitted
+      ? { ok: true, members, containers: this.#containers }
+      : { ok: false, reason: this.#reason, offset: this.#faultAt };
   }
 
-  /** Reads the whole document; undefined when it is admitted. */
-  run(): DenyReason | undefined {
-    this.#skipSpace();
-    const first = this.#bytes[this.#at];
-    const isObject = first === openBrace;
-    // A top level of another kind must still be JSON to deserve that answer.
-    const reason = this.#values();
-    if (reason !== undefined) return reason;
-    this.#skipSpace();
-    if (this.#at < this.#bytes.length) return this.#broken();
-    return isObject ? undefined : this.#refuse("body_not_object", 0);
-  }
-
-  /** Reads a value and, while containers are open, what follows it. */
-  #values(): DenyReason | undefined {
+  #document(): boolean {
     const bytes = this.#bytes;
+    const view = this.#view;
+    const start = skipSpace(bytes, view, 0);
+    const valueEnd = this.#values(start);
+    if (valueEnd < 0) return false;
+    const end = skipSpace(bytes, view, valueEnd);
+    if (end !== bytes.length) return this.#fail("body_not_json", end) >= 0;
+    // A top level of another kind must be JSON to deserve that answer.
+    return byteAt(bytes, start) === openBrace || this.#fail("body_not_object", start) >= 0;
+  }
+
+  /**
+   * Reads the value at `start` and all that is nested in it. One turn of the outer loop for each value; the inner loop
+   * closes what closes after it and passes the comma and, in an object, the next key.
+   */
+  #values(start: number): number {
+    const bytes = this.#bytes;
+    const view = this.#view;
+    const isObject = this.#isObject;
+    let depth = 0;
+    let inObject = false;
+    let at = start;
     for (;;) {
-      this.#skipSpace();
-      const start = this.#at;
-      const byte = bytes[start];
-      if (this.#depth === 1) this.#start = start;
-      let opened = false;
-      let reason: DenyReason | undefined;
-      if (byte === quote) reason = this.#string(start);
-      else if (byte === openBrace || byte === openBracket) {
-        reason = this.#open(byte === openBrace);
-        opened = true;
-      } else reason = this.#scalar(byte);
-      if (reason !== undefined) return reason;
-      if (opened) {
-        this.#skipSpace();
-        const isObject = this.#isObject[this.#depth] === 1;
-        if (bytes[this.#at] !== (isObject ? closeBrace : closeBracket)) {
-          if (!isObject) continue;
-          const keyFault = this.#memberKey();
-          if (keyFault !== undefined) return keyFault;
+      let byte = byteAt(bytes, at);
+      if (byte === quote) {
+        at = stringEnd(bytes, view, at + 1);
+        if (at < 0) return this.#fail("body_not_json", ~at);
+      } else if (byte === openBrace || byte === openBracket) {
+        if (depth === jsonDepthMax) return this.#fail("body_too_deep", at);
+        depth++;
+        inObject = byte === openBrace;
+        isObject[depth] = inObject ? 1 : 0;
+        if (inObject) this.#keys.open();
+        if (depth <= notedDepthMax) this.#containers.open(depth, at);
+        at = skipSpace(bytes, view, at + 1);
+        if (byteAt(bytes, at) !== (inObject ? closeBrace : closeBracket)) {
+          if (inObject) at = this.#member(at, depth);
+          if (at < 0) return at;
           continue;
         }
-      } else this.#ended(kindOf(byte));
-      const next = this.#afterValue();
-      if (next === "end") return undefined;
-      if (next !== "value") return next;
+        at++;
+        this.#close(depth, at, inObject);
+        depth--;
+        inObject = isObject[depth] === 1;
+      } else {
+        const end = scalarEnd(bytes, view, at);
+        if (end < 0) return this.#fail("body_not_json", ~end);
+        if (end - at > jsonNumberLengthMax) return this.#fail("body_number_too_long", at);
+        at = end;
+      }
+      for (;;) {
+        if (depth <= 1) {
+          if (depth === 0) return at;
+          this.#keepMember(at);
+        }
+        byte = byteAt(bytes, at);
+        if (byte <= 0x20) {
+          at = skipSpace(bytes, view, at);
+          byte = byteAt(bytes, at);
+        }
+        if (byte === comma) break;
+        if (byte !== (inObject ? closeBrace : closeBracket)) return this.#fail("body_not_json", at);
+        at++;
+        this.#close(depth, at, inObject);
+        depth--;
+        inObject = isObject[depth] === 1;
+      }
+      at++;
+      if (byteAt(bytes, at) <= 0x20) at = skipSpace(bytes, view, at);
+      if (inObject) at = this.#member(at, depth);
+      if (at < 0) return at;
     }
   }
 
-  /** After a value: closes what closes here, then expects a comma and, in an object, the next key. */
-  #afterValue(): "value" | "end" | DenyReason {
+  #close(depth: number, end: number, isObject: boolean): void {
+    if (isObject) this.#keys.close();
+    if (depth <= notedDepthMax) this.#containers.close(depth, end);
+  }
+
+  /** Reads a key and its colon; the offset of the value. The key is hashed while its end is sought. */
+  #member(at: number, depth: number): number {
+    const bytes = this.#bytes;
+    const view = this.#view;
+    if (byteAt(bytes, at) !== quote) return this.#fail("body_not_json", at);
+    const start = at + 1;
+    let end = start;
+    let hash = this.#keys.seed;
+    let bits = 0;
     for (;;) {
-      if (this.#depth === 0) return "end";
-      this.#skipSpace();
-      const byte = this.#bytes[this.#at];
-      const isObject = this.#isObject[this.#depth] === 1;
-      if (byte === (isObject ? closeBrace : closeBracket)) {
-        this.#at++;
-        if (isObject) this.#keys.close();
-        this.#depth--;
-        this.#ended(isObject ? "object" : "array");
+      // Whatever follows a key in a whole document, `":0}`, makes up the word that its last bytes stand in.
+      if (end + 4 > bytes.length) return this.#cutKey(start);
+      const word = view.getInt32(end, true);
+      const stops = plainStops(word);
+      if (stops === 0) {
+        hash = hashWord(hash, word);
+        bits |= word;
+        end += 4;
         continue;
       }
-      if (byte !== comma) return this.#broken();
-      this.#at++;
-      if (!isObject) return "value";
-      this.#skipSpace();
-      return this.#memberKey() ?? "value";
+      const count = bytesBelow(stops);
+      const rest = word & ((1 << (8 * count)) - 1);
+      hash = hashLastWord(hash, rest, count);
+      bits |= rest;
+      end += count;
+      break;
     }
-  }
-
-  #open(isObject: boolean): DenyReason | undefined {
-    if (this.#depth >= jsonDepthMax) return this.#refuse("body_too_deep", this.#at);
-    this.#depth++;
-    this.#isObject[this.#depth] = isObject ? 1 : 0;
-    if (isObject) this.#keys.open();
-    this.#at++;
-    return undefined;
-  }
-
-  #memberKey(): DenyReason | undefined {
-    const start = this.#at;
-    if (this.#bytes[start] !== quote) return this.#broken();
-    const reason = this.#string(start);
-    if (reason !== undefined) return reason;
-    const { escaped, loneSurrogate } = this.#token;
-    const end = this.#at - 1;
-    if (loneSurrogate) return this.#refuse("body_lone_surrogate", start);
-    if (this.#isText && this.#bytes.subarray(start, end).includes(0x21)) {
-      return this.#refuse("body_key_not_allowed", start);
+    let isEscaped = false;
+    if (byteAt(bytes, end) !== quote) {
+      end = stringEnd(bytes, view, end) - 1;
+      if (end < 0) return this.#fail("body_not_json", ~(end + 1));
+      const text = new DecodedText(bytes, start, end);
+      hash = hashOf(text, this.#keys.seed);
+      if (text.holdsLoneSurrogate) return this.#fail("body_lone_surrogate", at);
+      isEscaped = true;
     }
-    // The root array of a document that will be refused anyway has no members of its own.
-    if (this.#depth === 1) {
-      const key = escaped ? undefined : asciiOf(this.#bytes, start + 1, end);
-      if (key === undefined || key === "__proto__") {
-        return this.#refuse("body_key_not_allowed", start);
-      }
-      this.#key = key;
+    if (depth === 1) {
+      if (isEscaped || (bits & 0x80808080) !== 0) return this.#fail("body_key_not_allowed", at);
+      this.#key = this.#keyOf(start, end, hash);
+      if (this.#key === "__proto__") return this.#fail("body_key_not_allowed", at);
     }
-    const added = this.#keys.add(start + 1, end, escaped);
-    if (added === "duplicate") return this.#refuse("body_duplicate_key", start);
-    if (added === "full") return this.#refuse("body_too_many_keys", start);
-    this.#skipSpace();
-    if (this.#bytes[this.#at] !== colon) return this.#broken();
-    this.#at++;
-    return undefined;
+    if (this.#isText && bytes.subarray(start, end).includes(0x21)) {
+      return this.#fail("body_key_not_allowed", at);
+    }
+    const answer = this.#keys.add(start, end, hash, isEscaped);
+    if (answer !== "added") {
+      return this.#fail(answer === "full" ? "body_too_many_keys" : "body_duplicate_key", at);
+    }
+    let value = end + 1;
+    if (byteAt(bytes, value) !== colon) value = skipSpace(bytes, view, value);
+    if (byteAt(bytes, value) !== colon) return this.#fail("body_not_json", value);
+    value++;
+    if (byteAt(bytes, value) <= 0x20) value = skipSpace(bytes, view, value);
+    if (depth === 1) {
+      this.#keyStart = at;
+      this.#valueStart = value;
+    }
+    return value;
   }
 
-  /** A value has ended: notes it when it is a member of the root. */
-  #ended(kind: JsonKind): void {
-    if (this.#depth !== 1 || this.#isObject[1] !== 1) return;
-    this.members.push({ key: this.#key, kind, start: this.#start, end: this.#at });
-  }
-
-  #skipSpace(): void {
+  /** A key so near the end of the bytes that the document cannot be whole. */
+  #cutKey(start: number): number {
     const bytes = this.#bytes;
-    let at = this.#at;
-    for (let byte = bytes[at]; byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09; ) {
-      byte = bytes[++at];
-    }
-    this.#at = at;
+    const at = plainEnd(bytes, this.#view, start);
+    const isBroken = byteAt(bytes, at) !== quote && byteAt(bytes, at) !== backslash;
+    return this.#fail("body_not_json", isBroken ? at : bytes.length);
   }
 
-  #string(start: number): DenyReason | undefined {
+  #keyOf(start: number, end: number, hash: number): string {
     const bytes = this.#bytes;
-    const token = this.#token;
-    token.escaped = false;
-    token.loneSurrogate = false;
-    const { length } = bytes;
-    let at = start + 1;
-    for (;;) {
-      // The hot loop: staying inside the bounds keeps it free of checks for undefined.
-      while (at < length && plainInString[bytes[at] as number] === 1) at++;
-      const byte = bytes[at];
-      if (byte === quote) break;
-      if (byte !== backslash) return this.#broken(at);
-      token.escaped = true;
-      const next = this.#escape(at);
-      if (next < 0) return this.#broken(at);
-      at = next;
-    }
-    this.#at = at + 1;
-    return undefined;
+    const length = end - start;
+    const place = hash & (keysKept - 1);
+    const kept = this.#keptKeys[place] ?? "";
+    if (kept.length === length && isAt(bytes, start, kept)) return kept;
+    const key = Buffer.from(bytes.buffer, bytes.byteOffset + start, length).toString("latin1");
+    if (length <= keptKeyLengthMax) this.#keptKeys[place] = key;
+    return key;
   }
 
-  /** The offset after the escape at `at`, both halves of a surrogate pair included; -1 when it is none. */
-  #escape(at: number): number {
-    const letter = this.#bytes[at + 1];
-    if (letter !== 0x75)
-      return letter !== undefined && '"\\/bfnrt'.includes(String.fromCharCode(letter))
-        ? at + 2
-        : -1;
-    const unit = hexUnit(this.#bytes, at + 2);
-    if (unit < 0) return -1;
-    if (unit < 0xd800 || unit > 0xdfff) return at + 6;
-    if (unit < 0xdc00 && this.#bytes[at + 6] === backslash && this.#bytes[at + 7] === 0x75) {
-      const low = hexUnit(this.#bytes, at + 8);
-      if (low >= 0xdc00 && low <= 0xdfff) return at + 12;
-    }
-    this.#token.loneSurrogate = true;
-    return at + 6;
+  #keepMember(end: number): void {
+    if (this.#isObject[1] !== 1) return;
+    const start = this.#valueStart;
+    const kind = kindOf(byteAt(this.#bytes, start));
+    this.#members.push({ key: this.#key, keyStart: this.#keyStart, kind, start, end });
   }
 
-  #scalar(byte: number | undefined): DenyReason | undefined {
-    if (byte === 0x74) return this.#word("true");
-    if (byte === 0x66) return this.#word("false");
-    if (byte === 0x6e) return this.#word("null");
-    return this.#number();
+  #fail(reason: DenyReason, at: number): number {
+    this.#reason = reason;
+    this.#faultAt = at;
+    return failed;
   }
-
-  #word(word: string): DenyReason | undefined {
-    for (let at = 0; at < word.length; at++) {
-      if (this.#bytes[this.#at + at] !== word.charCodeAt(at)) return this.#broken();
-    }
-    this.#at += word.length;
-    return undefined;
-  }
-
-  #number(): DenyReason | undefined {
-    const bytes = this.#bytes;
-    const start = this.#at;
-    let at = start;
-    if (bytes[at] === 0x2d) at++;
-    if (!isDigit(bytes[at])) return this.#broken(at);
-    if (bytes[at] === 0x30) at++;
-    else while (isDigit(bytes[at])) at++;
-    if (bytes[at] === 0x2e) {
-      at++;
-      if (!isDigit(bytes[at])) return this.#broken(at);
-      while (isDigit(bytes[at])) at++;
-    }
-    if (bytes[at] === 0x65 || bytes[at] === 0x45) {
-      at++;
-      if (bytes[at] === 0x2b || bytes[at] === 0x2d) at++;
-      if (!isDigit(bytes[at])) return this.#broken(at);
-      while (isDigit(bytes[at])) at++;
-    }
-    if (at - start > jsonNumberLengthMax) return this.#refuse("body_number_too_long", start);
-    this.#at = at;
-    return undefined;
-  }
-
-  #broken(at = this.#at): DenyReason {
-    return this.#refuse("body_not_json", at);
-  }
-
-  #refuse(reason: DenyReason, at: number): DenyReason {
-    this.faultAt = at;
-    return reason;
-  }
-}
-
-function kindOf(byte: number | undefined): JsonKind {
-  if (byte === quote) return "string";
-  if (byte === 0x74) return "true";
-  if (byte === 0x66) return "false";
-  return byte === 0x6e ? "null" : "number";
-}
-
-function asciiOf(bytes: Uint8Array, start: number, end: number): string | undefined {
-  for (let at = start; at < end; at++) if ((bytes[at] ?? 0) > 0x7e) return undefined;
-  return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString("latin1");
 }

@@ -1,93 +1,86 @@
-// The scanner against JSON.parse from the same bytes, as ratios in one run, and whether hostile bodies stay linear.
-// Run: npm run bench
+// The scanner against JSON.parse from bytes, side by side in one run, as ratios; and what hostile bodies cost as they
+// grow. Run it with `node test/bench/scan.ts`; it prints two tables and proves nothing by itself.
 
-import { createJsonScanner } from "../../src/core/json-scan.ts";
+import { readJsonBody } from "../../src/core/body.ts";
+import { createJsonScanner, type JsonScanner } from "../../src/core/json-scan.ts";
+import { honestBodies, hostileBodies } from "./scan-bodies.ts";
 
-const scan = createJsonScanner({ hashSeed: 0x5eed });
-const rounds = 9;
-const mebibyte = 1024 * 1024;
+const rounds = 15;
+const roundMs = 12;
 
-function chatBody(bytes: number): Buffer {
-  const messages: object[] = [];
-  const text = 'The quick brown fox jumps over "the" lazy dog.\n'.repeat(20);
-  for (let size = 0; size < bytes; size += text.length)
-    messages.push({ role: "user", content: text });
-  return Buffer.from(JSON.stringify({ model: "AgentX-LLM", messages, temperature: 0.7 }));
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
 }
 
-function schemaBody(bytes: number): Buffer {
-  const tool = {
-    type: "function",
-    function: {
-      name: "f",
-      parameters: {
-        type: "object",
-        properties: {
-          path: { type: "string", description: "Where to look" },
-          depth: { type: "integer", minimum: 0 },
-        },
-        required: ["path"],
-      },
-    },
-  };
-  const tools = Array.from({ length: Math.ceil(bytes / JSON.stringify(tool).length) }, () => tool);
-  return Buffer.from(JSON.stringify({ model: "AgentX-LLM", tools }));
-}
-
-/** Milliseconds of `times` calls, the least of several tries. */
-function timed(work: () => unknown, times = 1): number {
-  let least = Number.POSITIVE_INFINITY;
-  for (let round = 0; round < 5; round++) {
-    const start = process.hrtime.bigint();
-    for (let time = 0; time < times; time++) work();
-    least = Math.min(least, Number(process.hrtime.bigint() - start) / 1e6);
+/** Microseconds of one call, over as many calls as fill a round. */
+function timeOf(work: () => unknown): number {
+  const start = process.hrtime.bigint();
+  let calls = 0;
+  let elapsed = 0n;
+  const wanted = BigInt(roundMs) * 1_000_000n;
+  while (elapsed < wanted) {
+    work();
+    calls++;
+    elapsed = process.hrtime.bigint() - start;
   }
-  return least;
+  return Number(elapsed) / 1000 / calls;
 }
 
 function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 }
 
-function ratio(body: Buffer): string {
-  const ratios: number[] = [];
-  const times = Math.ceil((4 * mebibyte) / body.length);
-  for (let round = 0; round < rounds; round++) {
-    const parse = timed(() => JSON.parse(body.toString("utf8")), times);
-    const ours = timed(() => {
-      if (!scan(body).ok) throw new Error("the body must be admitted");
-    }, times);
-    ratios.push(parse / ours);
-  }
-  const sorted = [...ratios].sort((a, b) => a - b);
-  return `${median(ratios).toFixed(2)}x (${sorted[0]?.toFixed(2)} to ${sorted[rounds - 1]?.toFixed(2)})`;
-}
-
-const hostile: Readonly<Record<string, (bytes: number) => string>> = {
-  "[],[],...": (bytes) => `{"model":"a","x":[${"[],".repeat(bytes / 3)}[]]}`,
-  "objects of 10,000 keys": (bytes) => {
-    const keys = Array.from({ length: 10_000 }, (_, at) => `"k${at}":0`).join(",");
-    const objects = Array.from({ length: Math.ceil(bytes / keys.length) }, () => `{${keys}}`);
-    return `{"model":"a","x":[${objects.join(",")}]}`;
-  },
-  "one string of escapes": (bytes) => `{"model":"a","x":"${"\\u0041".repeat(bytes / 6)}"}`,
-  "one escaped key": (bytes) => `{"model":"a","x":{"${"\\u0041".repeat(bytes / 6)}":1}}`,
-  "small objects": (bytes) => `{"model":"a","x":[${'{"a":1,"b":2},'.repeat(bytes / 14)}{}]}`,
-};
-
-process.stdout.write("scanner against JSON.parse from bytes (above 1x: faster)\n");
-for (const [name, make] of [
-  ["chat", chatBody],
-  ["schemas", schemaBody],
-] as const) {
-  for (const size of [8 * 1024, 128 * 1024, mebibyte]) {
-    process.stdout.write(`  ${name} ${size / 1024} KB: ${ratio(make(size))}\n`);
+function compare(scan: JsonScanner): void {
+  print("| body | bytes | JSON.parse us | scan us | scan MB/s | ratio (min-max) |");
+  print("|---|--:|--:|--:|--:|--:|");
+  for (const [name, text] of honestBodies()) {
+    const bytes = Buffer.from(text);
+    if (!scan(bytes).ok) throw new Error(`the scanner refuses the honest body "${name}"`);
+    const parses: number[] = [];
+    const scans: number[] = [];
+    for (let round = 0; round < rounds; round++) {
+      parses.push(timeOf(() => JSON.parse(bytes.toString("utf8")) as unknown));
+      scans.push(timeOf(() => scan(bytes)));
+    }
+    const ratios = parses.map((parse, at) => parse / (scans[at] ?? Number.NaN));
+    const spread = `${Math.min(...ratios).toFixed(1)}-${Math.max(...ratios).toFixed(1)}`;
+    const scanUs = median(scans);
+    const cells = [
+      name,
+      bytes.length,
+      median(parses).toFixed(1),
+      scanUs.toFixed(1),
+      (bytes.length / scanUs).toFixed(0),
+      `${median(ratios).toFixed(1)}x (${spread})`,
+    ];
+    print(`| ${cells.join(" | ")} |`);
   }
 }
-process.stdout.write("time of 8 MB over time of 1 MB (linear: about 8)\n");
-for (const [name, make] of Object.entries(hostile)) {
-  const [small, large] = [1, 8].map((times) => Buffer.from(make(times * mebibyte)));
-  if (small === undefined || large === undefined) continue;
-  const growth = timed(() => scan(large)) / timed(() => scan(small));
-  process.stdout.write(`  ${name}: ${growth.toFixed(1)}\n`);
+
+/** Nanoseconds a byte of readJsonBody, its scan included, at 1, 2, 4 and 8 MB: a row that grows is not linear. */
+function proveLinear(scanner: JsonScanner): void {
+  const options = { dialect: "openai", bodyFields: new Set<string>(), scanner } as const;
+  print("| hostile body | answer | ns a byte at 1 MB | 2 MB | 4 MB | 8 MB |");
+  print("|---|---|--:|--:|--:|--:|");
+  for (const [name, build] of hostileBodies) {
+    const cells: string[] = [];
+    let answer = "";
+    for (const megabytes of [1, 2, 4, 8]) {
+      const bytes = build(megabytes * 1_000_000);
+      const times = Array.from({ length: 5 }, () => {
+        const start = process.hrtime.bigint();
+        const result = readJsonBody(bytes, options);
+        answer = result.ok ? "admitted" : `${result.reason} at ${result.detail.offset}`;
+        return Number(process.hrtime.bigint() - start);
+      });
+      cells.push((median(times) / bytes.length).toFixed(2));
+    }
+    print(`| ${[name, answer, ...cells].join(" | ")} |`);
+  }
 }
+
+const scan = createJsonScanner({ hashSeed: Math.floor(Math.random() * 2 ** 32) });
+print(`Node ${process.version}, ${process.arch}, ${rounds} interleaved rounds of ${roundMs} ms`);
+compare(scan);
+print("");
+proveLinear(scan);

@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { readJsonBody } from "../../src/core/body.ts";
+import { nestedModelsMax, readJsonBody } from "../../src/core/body.ts";
 import type { Dialect } from "../../src/core/decision.ts";
-import { fieldRows } from "../../src/core/fields.ts";
+import { fieldPath, fieldRows } from "../../src/core/fields.ts";
 import { createJsonScanner } from "../../src/core/json-scan.ts";
 
 const scanner = createJsonScanner({ hashSeed: 1 });
@@ -50,7 +50,6 @@ test("readJsonBody refuses a model that is missing or none", () => {
     '"a,b"',
     '"a\\u0000"',
     '"é"',
-    '"\\ud800"',
     '"a\\nb"',
     '".a"',
     '"-a"',
@@ -84,34 +83,99 @@ test("readJsonBody refuses keys that sloppy parsers take for the model or a list
   assert.equal(reasonOf('{"model":"a","models_used":1}'), "ok");
 });
 
-test("readJsonBody refuses every listed field that is refused everywhere, unless it is null or let through", () => {
-  const refused = fieldRows.filter((row) => row.rule === "refused" && row.place === "top");
-  assert.ok(refused.length > 25);
-  for (const { name } of refused) {
-    const key = name.replace("*", "x");
-    assert.equal(
-      reasonOf(`{"model":"a","${key}":"b"}`),
-      `field_not_allowed ${name.endsWith("*") ? name : key}`,
-    );
-    assert.equal(reasonOf(`{"model":"a","${key}":null}`), "ok", key);
-    assert.equal(read(`{"model":"a","${key}":"b"}`, "openai", [name]).ok, true, key);
+test("readJsonBody refuses half a surrogate pair in a model", () => {
+  assert.equal(reasonOf('{"model":"\\ud800"}'), "body_lone_surrogate model");
+  assert.equal(
+    reasonOf('{"model":"a","tools":[{"model":"b\\udc00"}]}'),
+    "body_lone_surrogate tools[].model",
+  );
+  assert.equal(reasonOf('{"model":"a","messages":[{"content":"\\ud800"}]}'), "ok");
+});
+
+/** A body in which the row's field has `value`. */
+function bodyWith({ name, place }: { name: string; place: string }, value: string): string {
+  const [key = "", wanted] = name.replace("*", "x").split("=");
+  let text = `{"${key}":${wanted === undefined ? value : JSON.stringify(wanted)}}`;
+  const steps = place === "top" ? [] : place.split(".").reverse();
+  for (const step of steps) {
+    text = step.endsWith("[]") ? `{"${step.slice(0, -2)}":[1,${text}]}` : `{"${step}":${text}}`;
+  }
+  return `{"model":"a",${text.slice(1)}`;
+}
+
+test("readJsonBody applies each row of the field table by its rule", () => {
+  const rules = new Set<string>();
+  for (const row of fieldRows) {
+    const path = fieldPath(row);
+    const dialect = row.dialect ?? "openai";
+    const reading = read(bodyWith(row, '"b"'), dialect);
+    rules.add(row.rule);
+    const seen = reading.ok
+      ? {
+          router: reading.routerFields,
+          strict: reading.strictFields.filter((name) => name === path),
+          model: reading.nestedModels.map(({ place }) => place),
+        }
+      : { refused: [reading.reason, reading.detail.name] };
+    const none = { router: [], strict: [], model: [] };
+    const wanted =
+      row.rule === "refused"
+        ? { refused: ["field_not_allowed", path] }
+        : { ...none, [row.rule]: [path] };
+    assert.deepEqual(seen, wanted, path);
+  }
+  assert.equal(rules.size, 4);
+});
+
+test("readJsonBody admits listed fields that are null, and those that a setting lets through", () => {
+  for (const row of fieldRows) {
+    const dialect = row.dialect ?? "openai";
+    if (!row.name.includes("=")) {
+      const reading = read(bodyWith(row, "null"), dialect);
+      assert.ok(reading.ok, fieldPath(row));
+      assert.deepEqual([reading.nestedModels, reading.routerFields], [[], []], fieldPath(row));
+    }
+    const reading = read(bodyWith(row, '"b"'), dialect, [fieldPath(row)]);
+    assert.ok(reading.ok, fieldPath(row));
+    assert.deepEqual(reading.routerFields, []);
+    // A model is checked whatever the setting says.
+    assert.equal(reading.nestedModels.length, row.rule === "model" ? 1 : 0, fieldPath(row));
   }
 });
 
-test("readJsonBody refuses listed fields in metadata, parameters and compound_custom, and no others there", () => {
+test("readJsonBody refuses fallbacks in every form", () => {
+  for (const value of ['"default"', "[]", '["b"]', '[{"model":"b"}]', "{}", "true", "0", '""']) {
+    assert.equal(
+      reasonOf(`{"model":"a","fallbacks":${value}}`),
+      "field_not_allowed fallbacks",
+      value,
+    );
+  }
+});
+
+test("readJsonBody looks for few names in metadata, parameters and compound_custom", () => {
+  const metadata = {
+    model: "b",
+    api_base: "x",
+    models: [],
+    Model: "c",
+    langfuse: "y",
+    tools: [{ model: 1 }],
+    tags: ["langfuse_host"],
+    trace: { langfuse_host: "x" },
+  };
+  assert.equal(reasonOf(JSON.stringify({ model: "a", metadata })), "ok");
   assert.equal(
-    reasonOf('{"model":"a","metadata":{"langfuse_host":"x"}}'),
-    "field_not_allowed langfuse_*",
+    reasonOf('{"model":"a","metadata":{"lang\\u0066use_host":"x"}}'),
+    "field_not_allowed metadata.langfuse_*",
   );
+  assert.equal(reasonOf('{"model":"a","metadata":"langfuse_host"}'), "ok");
+  assert.equal(reasonOf('{"model":"a","parameters":{"adapter":"x","model":"y"}}'), "ok");
+  assert.equal(reasonOf('{"model":"a","compound_custom":{"tools":{"models":1}}}'), "ok");
   assert.equal(
-    reasonOf('{"model":"a","parameters":{"adapter_id":"x"}}'),
-    "field_not_allowed parameters.adapter_id",
+    reasonOf('{"model":"a","compound_custom":{"Models":{}}}'),
+    "body_key_not_allowed compound_custom.models",
   );
-  assert.equal(
-    reasonOf('{"model":"a","compound_custom":{"models":{}}}'),
-    "field_not_allowed compound_custom.models",
-  );
-  assert.equal(reasonOf('{"model":"a","metadata":{"model":"b","api_base":"x","models":[]}}'), "ok");
 });
 
 test("readJsonBody reads the models beside the main one, in order", () => {
@@ -128,13 +192,47 @@ test("readJsonBody reads the models beside the main one, in order", () => {
   ]);
 });
 
+test("readJsonBody says where the token of a nested model stands", () => {
+  const body = '{"model":"a","tools":[{"type":"image_generation", "mod\\u0065l" : "v\\/img" }]}';
+  const reading = read(body);
+  assert.ok(reading.ok);
+  const [token] = reading.nestedModels;
+  assert.deepEqual(token, {
+    name: "v/img",
+    offset: body.indexOf('"v\\/img"'),
+    length: 8,
+    place: "tools[].model",
+  });
+});
+
 test("readJsonBody refuses a nested model that is none, and a misspelled one", () => {
-  assert.equal(reasonOf('{"model":"a","tools":[{"model":1}]}'), "model_invalid tools[].model");
-  assert.equal(
-    reasonOf('{"model":"a","tools":[{"Model":"b"}]}'),
-    "body_key_not_allowed tools[].model",
-  );
-  assert.equal(reasonOf('{"model":"a","tools":[{"model":null}]}'), "ok");
+  for (const value of ["1", '""', "[]", "{}", "true", '"a*"', '["a"]', `"${"a".repeat(10_000)}"`]) {
+    assert.equal(
+      reasonOf(`{"model":"a","tools":[{"model":${value}}]}`),
+      "model_invalid tools[].model",
+      value,
+    );
+  }
+  const misspelled: readonly (readonly [body: string, place: string])[] = [
+    ['"tools":[{"Model":"b"}]', "tools[].model"],
+    ['"tools":[{"mo_del":null}]', "tools[].model"],
+    ['"tools":[{"M\\u006fdel":"b"}]', "tools[].model"],
+    ['"tools":[{"svg":{"MODEL":"b"}}]', "tools[].svg.model"],
+    ['"tools":[{"SVG":{"model":"b"}}]', "tools[].svg"],
+    ['"moderation":{"model_":"b"}', "moderation.model"],
+    ['"input":[{"Tools":[{"model":"b"}]}]', "input[].tools"],
+    ['"Tools":[{"model":"b"}]', "tools"],
+  ];
+  for (const [member, place] of misspelled) {
+    assert.equal(reasonOf(`{"model":"a",${member}}`), `body_key_not_allowed ${place}`, member);
+  }
+});
+
+test("readJsonBody refuses more nested models than anybody needs", () => {
+  const tools = (count: number): string => Array(count).fill('{"model":"b"}').join(",");
+  const body = (count: number): string => `{"model":"a","tools":[${tools(count)}]}`;
+  assert.equal(reasonOf(body(nestedModelsMax)), "ok");
+  assert.equal(reasonOf(body(nestedModelsMax + 1)), "field_not_allowed tools[].model");
 });
 
 test("readJsonBody leaves the agents' own tools and messages alone", () => {
@@ -149,8 +247,14 @@ test("readJsonBody leaves the agents' own tools and messages alone", () => {
           parameters: { properties: { model: { type: "string" } }, model: "z" },
         },
       },
-      { name: "g", input_schema: { properties: { model: {}, fallbacks: {} } } },
+      { name: "g", input_schema: { properties: { model: {}, fallbacks: {} }, Model: 1 } },
     ],
+    input: [
+      { role: "user", content: [{ type: "input_text", text: "x", model: 1 }], model: 2 },
+      { type: "function_call_output", output: "{}", tools: "none" },
+    ],
+    user: "model",
+    response_format: { json_schema: { schema: { properties: { model: {}, Model: {} } } } },
   };
   const reading = read(JSON.stringify(body));
   assert.ok(reading.ok);
@@ -163,10 +267,59 @@ test("readJsonBody notes fields for router backends and for strict models", () =
   );
   assert.ok(reading.ok);
   assert.deepEqual(reading.routerFields, ["provider"]);
-  assert.deepEqual([...reading.strictFields].sort(), ["mcp_servers", "tools[].type", "zzz"]);
+  assert.deepEqual([...reading.strictFields].sort(), ["mcp_servers", "tools[].type=mcp", "zzz"]);
 });
 
 test("readJsonBody refuses ollama's second spelling of the model in its own dialect only", () => {
   assert.equal(reasonOf('{"model":"a","name":"b"}', "ollama"), "field_not_allowed name");
   assert.equal(reasonOf('{"model":"a","name":"b"}'), "ok");
+});
+
+test("readJsonBody repeats no name of the caller's that could do harm", () => {
+  for (const key of ["<script>", "a b", "a\u007f", "x".repeat(65), ""]) {
+    const reading = read(JSON.stringify({ model: "a", [key]: 1 }));
+    assert.ok(reading.ok);
+    assert.deepEqual(reading.strictFields, ["an unknown field"], key);
+  }
+  assert.equal(read('{"model":"a","x":null}').ok, true);
+});
+
+test("readJsonBody notes a bounded number of fields", () => {
+  const fields = Object.fromEntries(Array.from({ length: 5000 }, (_, at) => [`x${at}`, 1]));
+  const reading = read(JSON.stringify({ model: "a", ...fields }));
+  assert.ok(reading.ok);
+  assert.equal(reading.strictFields.length, 32);
+});
+
+test("readJsonBody passes on why and where the scanner refuses", () => {
+  const reading = read('{"model":"a","model":"b"}');
+  assert.deepEqual(reading, { ok: false, reason: "body_duplicate_key", detail: { offset: 13 } });
+  assert.equal(reasonOf("[]"), "body_not_object");
+  assert.equal(reasonOf('{"mod\\u0065l":"a"}'), "body_key_not_allowed");
+});
+
+test("readJsonBody refuses ! in a key of sanitised text, and a model that holds one anyway", () => {
+  const options = { dialect: "openai", bodyFields: new Set<string>(), scanner } as const;
+  const body = Buffer.from('{"model":"a","x!":1}');
+  assert.equal(readJsonBody(body, options).ok, true);
+  assert.equal(readJsonBody(body, { ...options, isText: true }).ok, false);
+  assert.equal(reasonOf('{"model":"a!"}'), "model_invalid model");
+});
+
+test("readJsonBody finds nested models beyond what the scanner has noted", () => {
+  const fill = "[],".repeat(5000);
+  for (const tools of [`[${fill}{"model":"b"}]`, `[[${fill}1],{"x":[${fill}1],"model":"b"}]`]) {
+    for (const body of [
+      `{"model":"a","tools":${tools}}`,
+      `{"model":"a","x":[${fill}1],"tools":${tools}}`,
+      `{"model":"a","input":[1,{"x":[${fill}1],"tools":${tools}}]}`,
+    ]) {
+      const reading = read(body);
+      assert.ok(reading.ok);
+      assert.deepEqual(
+        reading.nestedModels.map(({ name }) => name),
+        ["b"],
+      );
+    }
+  }
 });

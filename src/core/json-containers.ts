@@ -1,0 +1,72 @@
+// Where the outer objects and arrays of a scanned body end: noted while it is scanned, so that the second look at the
+// few values that can name models jumps over what is nested in them.
+
+/** Containers are noted down to here: the root is 1, the `function` of a tool 4. */
+export const notedDepthMax = 4;
+/** Most containers that are noted, the first ones; 32 KiB. Those that are missing are walked through instead. */
+const notedMax = 4096;
+
+/** In the order in which they open. It belongs to the scanner and holds for its last body. */
+export class JsonContainers {
+  readonly #starts = new Int32Array(notedMax);
+  readonly #ends = new Int32Array(notedMax);
+  readonly #depths = new Uint8Array(notedMax);
+  /** The open container of each depth, by its place in the list. */
+  readonly #open = new Int32Array(notedDepthMax + 1);
+  #count = 0;
+
+  begin(): void {
+    this.#count = 0;
+  }
+
+  /** Only for a depth up to `notedDepthMax`, like `close`. */
+  open(depth: number, at: number): void {
+    const place = this.#count;
+    this.#open[depth] = place;
+    if (place === notedMax) return;
+    this.#starts[place] = at;
+    this.#ends[place] = -1;
+    this.#depths[place] = depth;
+    this.#count = place + 1;
+  }
+
+  /** `end` is the offset after the closing bracket. */
+  close(depth: number, end: number): void {
+    const place = this.#open[depth] ?? notedMax;
+    if (place < notedMax) this.#ends[place] = end;
+  }
+
+  /** Offset after the container that opens at `start`; -1 when it is not noted. */
+  endOf(start: number): number {
+    const place = this.#placeFrom(start);
+    return this.#isAt(place, start) ? (this.#ends[place] ?? -1) : -1;
+  }
+
+  /** Whether the container that opens at `start` certainly holds no other; false when that was not noted. */
+  holdsNone(start: number): boolean {
+    const place = this.#placeFrom(start);
+    if (!this.#isAt(place, start) || (this.#depths[place] ?? notedDepthMax) >= notedDepthMax) {
+      return false;
+    }
+    if (place + 1 === this.#count) return this.#count < notedMax;
+    return (this.#starts[place + 1] ?? 0) >= (this.#ends[place] ?? -1);
+  }
+
+  #isAt(place: number, start: number): boolean {
+    return place < this.#count && this.#starts[place] === start;
+  }
+
+  /** The place of the first container that opens at `start` or later. */
+  #placeFrom(start: number): number {
+    let low = 0;
+    let high = this.#count;
+    // Past the last one that is noted, as most of a body with very many is.
+    if (high === 0 || (this.#starts[high - 1] ?? 0) < start) return high;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#starts[middle] ?? 0) < start) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}
