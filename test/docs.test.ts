@@ -1,63 +1,67 @@
-// The README's tables are the code's closed lists.
+// The README is true: its tables are the code's closed lists, its policy is a policy, and its transcripts are what the
+// commands print.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { test } from "node:test";
-import { denials } from "../src/core/decision.ts";
-import { fieldRows } from "../src/core/fields.ts";
-import { bodyOperations } from "../src/core/routes.ts";
-import { settingRows } from "../src/settings.ts";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { after, test } from "node:test";
+import { runCheck } from "../src/commands/check.ts";
+import { runLint } from "../src/commands/lint.ts";
 import { decisionLogFields } from "../src/telemetry/decision-log.ts";
-import { metricRows } from "../src/telemetry/metrics.ts";
+import { readmeTables, tableUnder } from "./readme/tables.ts";
+import { createTempFolder } from "./support/temp-folder.ts";
 
 const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
+const folder = createTempFolder("readme");
+after(() => rmSync(folder.path, { recursive: true, force: true }));
 
-/** The rows of the table under a heading, without its two head lines. */
-function tableUnder(heading: string): readonly string[] {
-  const section = readme.split(`\n## ${heading}\n`)[1]?.split("\n## ")[0] ?? "";
-  return section
-    .split("\n")
-    .filter((line) => line.startsWith("|"))
-    .slice(2);
+for (const [heading, rows] of readmeTables) {
+  test(`README lists under "${heading}" what the code does (npm run docs)`, () => {
+    assert.ok(rows.length > 0);
+    assert.deepEqual(tableUnder(readme, heading), rows);
+  });
 }
 
-test("README lists every deny reason with its status, code and message", () => {
-  const rows = Object.entries(denials).map(
-    ([reason, { status, code, message }]) =>
-      `| \`${reason}\` | ${status} | \`${code}\` | ${message} |`,
-  );
-  assert.deepEqual(tableUnder("Refusals"), rows);
-});
-
-test("README lists every body field that is not simply passed on", () => {
-  const rows = fieldRows.map(({ name, place, rule }) => {
-    const where = place === "top" ? "top level" : `\`${place}\``;
-    return `| \`${name}\` | ${where} | ${rule} |`;
-  });
-  assert.deepEqual(tableUnder("Body fields"), rows);
-});
-
-test("README lists every operation whose model stands in the body", () => {
-  const rows = bodyOperations.map(({ path, exact, dialect }) => {
-    const where = exact === true ? "as it is" : "under each prefix";
-    return `| \`${path}\` | ${where} | ${dialect} |`;
-  });
-  assert.deepEqual(tableUnder("Operations"), rows);
-});
-
-test("README lists every setting with its variable, default and meaning", () => {
-  const rows = settingRows.map(({ flag, variable, default: fallback, help }) => {
-    const shown = fallback === "" ? "" : `\`${fallback}\``;
-    return `| \`--${flag}\` | \`${variable}\` | ${shown} | ${help} |`;
-  });
-  assert.deepEqual(tableUnder("Settings"), rows);
-});
-
-test("README lists every metric and every field of the decision log", () => {
-  assert.deepEqual(
-    tableUnder("Metrics"),
-    metricRows.map(([name, help]) => `| \`${name}\` | ${help} |`),
-  );
+test("README lists every field of the decision log", () => {
   const fields = decisionLogFields.map((field) => `\`${field}\``).join(", ");
   assert.ok(readme.includes(`those that are known: ${fields}.`));
+});
+
+/** The README's policy in a folder of its own, as a reader would save it. */
+function savePolicy(): string {
+  const [, policy] = /```yaml\n([\s\S]*?)```/.exec(readme) ?? [];
+  const file = `${folder.path}/policy.yaml`;
+  writeFileSync(file, policy ?? "");
+  return file;
+}
+
+async function ran(
+  run: (args: readonly string[], io: never) => Promise<number>,
+  args: readonly string[],
+): Promise<{ readonly code: number; readonly output: string }> {
+  let output = "";
+  const write = (text: string): void => {
+    output += text;
+  };
+  const io = { stdout: write, stderr: write, env: {} };
+  return { code: await run(args, io as never), output };
+}
+
+test("README's policy has nothing to complain of", async () => {
+  const { code, output } = await ran(runLint, [savePolicy()]);
+  assert.equal(code, 0, output);
+  assert.match(output, /3 resources .* 0 invalid, 0 disabled, 0 advice/);
+});
+
+test("README's checks print what the README says", async () => {
+  const policy = savePolicy();
+  const blocks = [...readme.matchAll(/```\n\$ aliasguard check ([^\n]*)\n([\s\S]*?)```/g)];
+  assert.equal(blocks.length, 2);
+  const codes: number[] = [];
+  for (const [, command = "", printed] of blocks) {
+    const args = command.split(" ").map((word) => (word === "policy.yaml" ? policy : word));
+    const { code, output } = await ran(runCheck, args);
+    assert.equal(output, printed);
+    codes.push(code);
+  }
+  assert.deepEqual(codes, [0, 1]);
 });

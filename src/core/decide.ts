@@ -1,14 +1,13 @@
 // The decision: route -> key -> body -> resolve -> authorize -> answer. Pure and total: it answers every request, and
 // whatever it cannot show to be allowed it refuses.
 
+import { allow, needsEdit, type ResolvedToken } from "./allow.ts";
 import { authorizeModel } from "./authorize.ts";
 import { readJsonBody } from "./body.ts";
 import { admitBody } from "./body-admission.ts";
-import type { BodyReading, ModelToken } from "./body-reading.ts";
+import type { BodyReading } from "./body-reading.ts";
 import { authenticate, readKeyDigest } from "./credential.ts";
 import type {
-  AllowDecision,
-  BodyEdit,
   Decision,
   DecisionFacts,
   DenyDetail,
@@ -17,11 +16,10 @@ import type {
   Dialect,
 } from "./decision.ts";
 import type { DecisionSettings } from "./decision-settings.ts";
-import { createHeaderRules, type HeaderRules, identityHeaders } from "./header-rules.ts";
+import { createHeaderRules, type HeaderRules } from "./header-rules.ts";
 import { createJsonScanner, type JsonScanner } from "./json-scan.ts";
 import { listModels, toModel, toModelList } from "./model-list.ts";
 import type { AuthzRequest, DecisionContext } from "./request.ts";
-import type { Resolution } from "./resolve.ts";
 import { createRouteTable, type Operation, queryFault, type RouteTable } from "./routes.ts";
 import type { CatalogueModel, Snapshot, VirtualKey } from "./snapshot.ts";
 
@@ -188,37 +186,42 @@ function decideBody(
   facts.requestedModel = reading.model.name;
 
   const lots = { draw: context.draw, headers: request.headers };
-  const resolved: ResolvedToken[] = [];
-  for (const token of [reading.model, ...reading.nestedModels]) {
-    const authorization = authorizeModel(snapshot, key, token.name, lots);
-    if (!authorization.ok) {
-      const detail = token === reading.model ? {} : { name: token.place };
-      return deny(facts, authorization.reason, detail, authorization.trace);
-    }
-    resolved.push({ token, resolution: authorization.resolution });
+  const authorization = authorizeModel(snapshot, key, reading.model.name, lots);
+  if (!authorization.ok) return deny(facts, authorization.reason, {}, authorization.trace);
+  const { resolution: main } = authorization;
+  const nested: ResolvedToken[] = [];
+  for (const token of reading.nestedModels) {
+    const other = authorizeModel(snapshot, key, token.name, lots);
+    if (!other.ok) return deny(facts, other.reason, { name: token.place }, other.trace);
+    nested.push({ token, resolution: other.resolution });
   }
-  const field = refusedField(snapshot, reading, resolved);
+  const models = [main, ...nested.map(({ resolution }) => resolution)].flatMap(
+    (each) => each.models,
+  );
+  const field = refusedField(snapshot, reading, models);
   if (field !== undefined) return deny(facts, "field_not_allowed", { name: field });
   // Without body edits only the main model follows the header; an alias beside it would reach the backend as it is.
-  const stuck =
-    settings.bodyEdits === "splice" ? undefined : resolved.slice(1).find(needsEdit(snapshot));
+  const stuck = settings.bodyEdits === "splice" ? undefined : nested.find(needsEdit(snapshot));
   if (stuck !== undefined) return deny(facts, "field_not_allowed", { name: stuck.token.place });
-  return allow(deps, facts, { key, snapshot, request, resolved, bytes, admission, operation });
+  return allow(deps, facts.dialect, {
+    key,
+    snapshot,
+    request,
+    main: { token: reading.model, resolution: main },
+    nested,
+    bytes,
+    setContentType: admission.setContentType,
+    operation: operation.name,
+  });
 }
-
-type ResolvedToken = {
-  readonly token: ModelToken;
-  readonly resolution: Extract<Resolution, { ok: true }>;
-};
 
 /** A field that the body may not have because of what serves one of the models that can run. */
 function refusedField(
   snapshot: Snapshot,
   reading: Extract<BodyReading, { ok: true }>,
-  resolved: readonly ResolvedToken[],
+  models: readonly string[],
 ): string | undefined {
   if (reading.routerFields.length === 0 && reading.strictFields.length === 0) return undefined;
-  const models = resolved.flatMap(({ resolution }) => resolution.models);
   const entries = models.map((model) => snapshot.catalogue?.get(model));
   // A model that nobody described is served by a router, for all we know.
   const isRouter = (entry: CatalogueModel | undefined): boolean => entry?.backend !== "leaf";
@@ -227,74 +230,6 @@ function refusedField(
   return entries.some((entry) => entry?.strictFields === true)
     ? reading.strictFields[0]
     : undefined;
-}
-
-type Allowed = {
-  readonly key: VirtualKey;
-  readonly snapshot: Snapshot;
-  readonly request: AuthzRequest;
-  readonly resolved: readonly ResolvedToken[];
-  readonly bytes: Uint8Array;
-  readonly admission: { readonly setContentType: boolean };
-  readonly operation: Operation;
-};
-
-function allow(deps: Deps, facts: Facts, allowed: Allowed): Decision {
-  const { key, snapshot, request, resolved, bytes, admission, operation } = allowed;
-  const [main] = resolved;
-  if (main === undefined) return deny(facts, "model_missing");
-  const { settings, headerRules } = deps;
-  const { model, hops } = main.resolution;
-  const requestedModel = main.token.name;
-  const setHeaders: (readonly [string, string])[] = [
-    ...settings.modelHeaders.map((name) => [name, model] as const),
-    [identityHeaders.key, key.name],
-    ...(key.team === undefined ? [] : [[identityHeaders.team, key.team.name] as const]),
-    [identityHeaders.requestedModel, requestedModel],
-    ...(admission.setContentType ? [["content-type", "application/json"] as const] : []),
-  ];
-  const edits = settings.bodyEdits === "splice" ? bodyEdits(snapshot, bytes, resolved) : [];
-  const decision: AllowDecision = {
-    kind: "allow",
-    dialect: facts.dialect,
-    operation: operation.name,
-    key: key.name,
-    team: key.team?.name,
-    requestedModel,
-    revision: snapshot.revision,
-    model,
-    upstreamModel: upstreamName(snapshot, model),
-    hops,
-    bodyBytes: bytes.length,
-    bodyEdits: edits,
-    path: undefined,
-    setHeaders,
-    removeHeaders: headerRules.removedHeaders(request.headers, key.team?.name),
-  };
-  return decision;
-}
-
-function upstreamName(snapshot: Snapshot, model: string): string {
-  return snapshot.catalogue?.get(model)?.upstreamName ?? model;
-}
-
-function needsEdit(snapshot: Snapshot): (resolved: ResolvedToken) => boolean {
-  return ({ token, resolution }) => upstreamName(snapshot, resolution.model) !== token.name;
-}
-
-/** Replaces each model whose name the backend knows otherwise; what already reads right stays byte for byte. */
-function bodyEdits(
-  snapshot: Snapshot,
-  bytes: Uint8Array,
-  resolved: readonly ResolvedToken[],
-): readonly BodyEdit[] {
-  const edits: BodyEdit[] = [];
-  for (const { token, resolution } of resolved.filter(needsEdit(snapshot))) {
-    const name = upstreamName(snapshot, resolution.model);
-    const old = Buffer.from(bytes.buffer, bytes.byteOffset + token.offset, token.length);
-    edits.push({ offset: token.offset, old: old.toString("utf8"), new: JSON.stringify(name) });
-  }
-  return edits.sort((a, b) => a.offset - b.offset);
 }
 
 function answer(facts: Facts, operation: string, body: string): Decision {

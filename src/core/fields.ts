@@ -62,7 +62,11 @@ export const fieldRows: readonly FieldRow[] = [
   ...rows("refused", host, "aws_* vertex_* azure_ad_token deployment_id"),
   ...rows("refused", copied, "langfuse_*"),
   ...rows("refused", copied, "langfuse_*", { place: "metadata" }),
+  ...rows("refused", adapter, "adapter_id lora lora_path"),
   ...rows("refused", adapter, "adapter_id", { place: "parameters" }),
+  // LM Studio runs a draft model beside the main one; Azure's data sources name servers and an embedding deployment.
+  ...rows("refused", otherModels, "draft_model"),
+  ...rows("refused", reached, "data_sources kv_transfer_params"),
   ...rows("refused", otherModels, "models", { place: "compound_custom" }),
   ...rows("router", secondSpelling, "model_id model_name engine agent agent_id"),
   ...rows("refused", secondSpelling, "name", { dialect: "ollama" }),
