@@ -71,6 +71,32 @@ describe("the openai client", { skip }, () => {
     assert.equal(made.model, target);
   });
 
+  it("creates a response and a moderation", async () => {
+    const made = await client(alice.value).responses.create({ model: alias, input: "Say hi" });
+    assert.equal(made.model, target);
+    const judged = await client(alice.value).moderations.create({ model: alias, input: "hi" });
+    assert.equal(judged.model, target);
+  });
+
+  it("retrieves a model of its key by its id, and is refused another", async () => {
+    assert.equal((await client(alice.value).models.retrieve(target)).id, target);
+    const asked = client(alice.value).models.retrieve("vendor/other");
+    await assert.rejects(asked, OpenAI.PermissionDeniedError);
+  });
+
+  it("raises an APIError of status 413, in its own words, for a body over the limit", async () => {
+    const content = "x".repeat(33 * 1024 * 1024);
+    const asked = client(alice.value).chat.completions.create({
+      model: alias,
+      messages: [{ role: "user", content }],
+    });
+    await assert.rejects(asked, (error: unknown) => {
+      assert.ok(error instanceof OpenAI.APIError);
+      assert.deepEqual([error.status, error.code], [413, "request_too_large"]);
+      return true;
+    });
+  });
+
   it("lists the models of its key", async () => {
     const page = await client(alice.value).models.list();
     assert.deepEqual(page.data.map(({ id }) => id).sort(), [alias, target].sort());
@@ -128,6 +154,32 @@ describe("the @anthropic-ai/sdk client", { skip }, () => {
     const made = await stream.finalMessage();
     assert.equal(made.model, target);
     assert.equal(made.stop_reason, "end_turn");
+  });
+
+  it("sends tools and an image as a content block", async () => {
+    const source = { type: "base64", media_type: "image/png", data: "iVBORw0KGgo=" } as const;
+    const made = await client(alice.value).messages.create({
+      model: alias,
+      max_tokens: 10,
+      messages: [{ role: "user", content: [{ type: "image", source }] }],
+      tools: [{ name: "look", input_schema: { type: "object", properties: { model: {} } } }],
+    });
+    assert.equal(made.model, target);
+  });
+
+  it("raises an APIError of status 413, in Anthropic's words, for a body over the limit", async () => {
+    const content = "x".repeat(33 * 1024 * 1024);
+    const asked = client(alice.value).messages.create({
+      model: alias,
+      max_tokens: 10,
+      messages: [{ role: "user", content }],
+    });
+    await assert.rejects(asked, (error: unknown) => {
+      assert.ok(error instanceof Anthropic.APIError);
+      assert.equal(error.status, 413);
+      assert.match(JSON.stringify(error.error), /request_too_large/);
+      return true;
+    });
   });
 
   it("counts tokens", async () => {

@@ -62,6 +62,27 @@ const answers: ReadonlyMap<string, Answer> = new Map<string, Answer>([
     }),
   ],
   [
+    "/v1/responses",
+    ({ model }) => ({
+      id: "resp_echo",
+      object: "response",
+      created_at: 0,
+      status: "completed",
+      model,
+      output: [
+        {
+          type: "message",
+          id: "msg_echo",
+          role: "assistant",
+          status: "completed",
+          content: [{ type: "output_text", text: said(model), annotations: [] }],
+        },
+      ],
+      usage,
+    }),
+  ],
+  ["/v1/moderations", ({ model }) => ({ id: "modr-echo", model, results: [] })],
+  [
     "/v1/messages",
     ({ model }) => ({
       id: "msg_echo",
