@@ -18,7 +18,7 @@ import type {
 import type { DecisionSettings } from "./decision-settings.ts";
 import { createHeaderRules, type HeaderRules } from "./header-rules.ts";
 import { createJsonScanner, type JsonScanner } from "./json-scan.ts";
-import { listModels, toModel, toModelList } from "./model-list.ts";
+import { createModelLister, toModel, toModelList } from "./model-list.ts";
 import type { AuthzRequest, DecisionContext } from "./request.ts";
 import { createRouteTable, type Operation, queryFault, type RouteTable } from "./routes.ts";
 import type { CatalogueModel, Snapshot, VirtualKey } from "./snapshot.ts";
@@ -34,6 +34,7 @@ type Deps = {
   readonly routes: RouteTable;
   readonly headerRules: HeaderRules;
   readonly scanner: JsonScanner;
+  readonly listModels: ReturnType<typeof createModelLister>;
 };
 
 /** What is known of the request so far; grows step by step and ends in the decision. */
@@ -46,6 +47,7 @@ export function createDecider(settings: DecisionSettings): Decide {
     routes: createRouteTable(settings),
     headerRules: createHeaderRules(settings),
     scanner: createJsonScanner({ hashSeed: settings.hashSeed }),
+    listModels: createModelLister(),
   };
   return (snapshot, request, context) => decide(deps, snapshot, request, context);
 }
@@ -93,7 +95,7 @@ function decide(
   const { key } = authentication;
 
   if (operation.answers === "models") {
-    const list = { names: listModels(snapshot, key), query };
+    const list = { names: deps.listModels(snapshot, key), query };
     return answer(
       facts,
       operation.name,
