@@ -18,17 +18,32 @@ aliasguard COMMAND --help tells more. Exit codes: 0 done, 1 refused or failed, 2
 `;
 
 const io: CommandIo = {
-  stdout: (text) => process.stdout.write(text),
-  stderr: (text) => process.stderr.write(text),
+  stdout: (text) => write(process.stdout, text),
+  stderr: (text) => write(process.stderr, text),
   env: process.env,
 };
+
+/** A reader that has seen enough, such as head, is no failure. */
+function write(stream: NodeJS.WriteStream, text: string): void {
+  if (stream.listenerCount("error") === 0) {
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "EPIPE") throw error;
+    });
+  }
+  stream.write(text);
+}
+
+/** Milliseconds that leftovers, such as a read that hangs, may keep the process once the server has stopped. */
+const leftoversMs = 500;
 
 async function run(args: readonly string[]): Promise<number> {
   const [command = "", ...rest] = args;
   switch (command) {
     case "serve": {
       const { runServe } = await import("./commands/serve.ts");
-      return runServe(rest, io, stopSignal());
+      const code = await runServe(rest, io, stopSignal());
+      setTimeout(() => process.exit(), leftoversMs).unref();
+      return code;
     }
     case "check": {
       const { runCheck } = await import("./commands/check.ts");
@@ -49,6 +64,7 @@ async function run(args: readonly string[]): Promise<number> {
       return 0;
     }
     case "--help":
+    case "-h":
     case "help":
       io.stdout(usage);
       return 0;

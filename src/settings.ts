@@ -1,7 +1,18 @@
 // Flags and environment -> Settings, or everything that is wrong with them. One closed list, which the README prints.
 
-import { parseArgs } from "node:util";
-import { type DecisionSettings, defaultDecisionSettings } from "./core/decision-settings.ts";
+import { credentialCarriers } from "./core/credential.ts";
+import type { DecisionSettings } from "./core/decision-settings.ts";
+import { fieldPath, fieldRows } from "./core/fields.ts";
+import { methodOverrideHeaders } from "./core/header-rules.ts";
+import {
+  createSettingReader,
+  matches,
+  readFlags,
+  readSetting,
+  type SettingName,
+  type SettingReader,
+  type SettingText,
+} from "./setting-input.ts";
 
 export type SettingRow = {
   readonly flag: string;
@@ -11,7 +22,11 @@ export type SettingRow = {
   readonly help: string;
 };
 
-const row = (flag: string, fallback: string, help: string): SettingRow => ({
+const row = <Flag extends string>(
+  flag: Flag,
+  fallback: string,
+  help: string,
+): SettingRow & { readonly flag: Flag } => ({
   flag,
   variable: `ALIASGUARD_${flag.toUpperCase().replaceAll("-", "_")}`,
   default: fallback,
@@ -48,7 +63,11 @@ export const settingRows = [
   ),
   row("query-parameters", "", "More query parameters to allow on every path, with commas."),
   row("body-fields", "", "Refused body fields to let through all the same, with commas."),
-  row("in-flight-bytes-max", "268435456", "Bytes of checks that are held at a time."),
+  row(
+    "in-flight-bytes-max",
+    "268435456",
+    "Bytes of checks that are read at a time, by their real length.",
+  ),
   row(
     "waiting-checks-max",
     "16384",
@@ -75,130 +94,184 @@ export type Settings = {
   readonly drainDelayMs: number;
 };
 
+/** `unknownVariables`: names that look like ours and are not; a word to the operator, for they are often misspellings. */
 export type SettingsResult =
-  | { readonly ok: true; readonly settings: Settings }
+  | {
+      readonly ok: true;
+      readonly settings: Settings;
+      readonly unknownVariables: readonly string[];
+    }
+  | { readonly ok: false; readonly issues: readonly string[] };
+
+export type DecisionSettingsResult =
+  | { readonly ok: true; readonly settings: DecisionSettings }
   | { readonly ok: false; readonly issues: readonly string[] };
 
 type Env = Readonly<Record<string, string | undefined>>;
+type Flag = (typeof settingRows)[number]["flag"];
 
 /** Reads the flags of `serve` and the environment. Gives every issue at once; each names the flag and what it found. */
 export function readSettings(args: readonly string[], env: Env): SettingsResult {
   const issues: string[] = [];
-  const given = readFlags(args, issues);
-  const read = (flag: (typeof settingRows)[number]["flag"]): Text => {
-    const known = settingRows.find((each) => each.flag === flag);
-    const fromEnv = known === undefined ? undefined : env[known.variable];
-    const text = given.get(flag) ?? fromEnv ?? known?.default ?? "";
-    return {
-      name: given.has(flag) || fromEnv === undefined ? `--${flag}` : (known?.variable ?? flag),
-      text,
-    };
-  };
-  const reader = createReader(issues);
+  const flags = settingRows.map(({ flag }) => flag);
+  const given = readFlags(args, { flags, lists: listFlags, issues });
+  const read = createLookup(given, env);
+  const reader = createSettingReader(issues);
   const policy = read("policy");
   if (policy.text === "")
     issues.push(`${policy.name} is required: a file or directory of policy manifests`);
   const settings: Settings = {
     policy: policy.text,
-    listen: reader.list(read("listen"), listenAddress, "host:port or unix:/path"),
-    admin: reader.one(read("admin"), tcpAddress, "host:port"),
-    logLevel: reader.choice(read("log-level"), [
-      "debug",
-      "info",
-      "warn",
-      "error",
-      "silent",
-    ] as const),
+    listen: reader.list(read("listen"), isListenAddress, "host:port or unix:/path"),
+    admin: reader.one(read("admin"), isTcpAddress, "host:port"),
+    logLevel: reader.choice(read("log-level"), logLevels),
     logAllowSample: reader.number(read("log-allow-sample"), { min: 0, max: 1, whole: false }),
-    decision: readDecisionSettings(read, reader),
+    decision: readDecision(read, reader),
     inFlightBytesMax: reader.number(read("in-flight-bytes-max"), { min: 1, max: 2 ** 40 }),
     waitingChecksMax: reader.number(read("waiting-checks-max"), { min: 0, max: 1_000_000 }),
     concurrentStreamsMax: reader.number(read("concurrent-streams-max"), { min: 1, max: 100_000 }),
     socketMode: Number.parseInt(
-      reader.one(read("socket-mode"), /^0?[0-7]{3}$/, "three octal digits"),
+      reader.one(read("socket-mode"), matches(/^0?[0-7]{3}$/), "three octal digits"),
       8,
     ),
     drainDelayMs: reader.number(read("drain-delay-ms"), { min: 0, max: 3_600_000 }),
   };
-  return issues.length === 0 ? { ok: true, settings } : { ok: false, issues };
+  if (issues.length > 0) return { ok: false, issues };
+  return { ok: true, settings, unknownVariables: unknownVariables(env) };
 }
 
-const listenAddress = /^(unix:\/.+|(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5})$/;
-const tcpAddress = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}$/;
-const headerName = /^[a-z0-9][a-z0-9-]{0,63}$/;
-const pathPrefix = /^(|(\/[A-Za-z0-9._-]+)+)$/;
-const parameterName = /^[A-Za-z0-9_.$%-]{1,64}$/;
+/** The flags that a decision depends on; `check` takes them too, to decide as the server would. */
+export const decisionFlags = [
+  "model-headers",
+  "body-bytes-max",
+  "accept-text-body",
+  "body-edits",
+  "keep-credentials",
+  "path-prefixes",
+  "query-parameters",
+  "body-fields",
+] as const satisfies readonly Flag[];
 
-function readDecisionSettings(
-  read: (flag: (typeof settingRows)[number]["flag"]) => Text,
-  reader: Reader,
+/** For one decision in this process: `given` holds flags by name; the key hash needs no seed. */
+export function readDecisionSettings(
+  given: ReadonlyMap<string, string>,
+  env: Env,
+): DecisionSettingsResult {
+  const issues: string[] = [];
+  const decision = readDecision(createLookup(given, env), createSettingReader(issues));
+  return issues.length > 0
+    ? { ok: false, issues }
+    : { ok: true, settings: { ...decision, hashSeed: 0 } };
+}
+
+const logLevels = ["debug", "info", "warn", "error", "silent"] as const;
+
+/**
+ * Largest `body-bytes-max`, 510 MiB: one string of Node holds at most 2^29 - 24 characters, so a longer body sent as text
+ * could not even be refused for what it is; a message is at most 2^32 bytes.
+ */
+export const bodyBytesMaxLimit = 510 * 1024 * 1024;
+
+function readDecision(
+  read: (flag: Flag) => SettingText,
+  reader: SettingReader,
 ): Omit<DecisionSettings, "hashSeed"> {
-  const { bodyBytesMax } = defaultDecisionSettings;
+  const trueFalse = ["true", "false"] as const;
   return {
-    modelHeaders: reader.list(read("model-headers"), headerName, "a lower-case header name"),
-    bodyBytesMax: reader.number(read("body-bytes-max"), { min: 1, max: bodyBytesMax * 32 }),
-    acceptTextBody: reader.choice(read("accept-text-body"), ["true", "false"] as const) === "true",
+    modelHeaders: readModelHeaders(read("model-headers"), reader),
+    bodyBytesMax: reader.number(read("body-bytes-max"), { min: 1, max: bodyBytesMaxLimit }),
+    acceptTextBody: reader.choice(read("accept-text-body"), trueFalse) === "true",
     bodyEdits: reader.choice(read("body-edits"), ["splice", "header-only"] as const),
-    keepCredentials: reader.choice(read("keep-credentials"), ["true", "false"] as const) === "true",
-    pathPrefixes: reader.list(read("path-prefixes"), pathPrefix, "a path like /v1, or nothing"),
+    keepCredentials: reader.choice(read("keep-credentials"), trueFalse) === "true",
+    pathPrefixes: reader.list(read("path-prefixes"), isPathPrefix, "a path like /v1, or nothing"),
     queryParameters: new Set(
-      reader.optional(read("query-parameters"), parameterName, "a parameter's name"),
+      reader.optional(
+        read("query-parameters"),
+        isParameterName,
+        "a parameter's name that names no model",
+      ),
     ),
-    bodyFields: new Set(reader.optional(read("body-fields"), /^[a-z_]+\*?$/, "a field's name")),
+    bodyFields: new Set(
+      reader.optional(
+        read("body-fields"),
+        (name) => fieldNames.has(name),
+        "a field of the README's table, such as api_base or metadata.langfuse_*",
+      ),
+    ),
   };
 }
 
-/** Several values of one flag count as one list. */
-function readFlags(args: readonly string[], issues: string[]): ReadonlyMap<string, string> {
-  const options = Object.fromEntries(
-    settingRows.map(({ flag }) => [flag, { type: "string", multiple: true } as const]),
+const fieldNames: ReadonlySet<string> = new Set(fieldRows.map(fieldPath));
+
+function readModelHeaders(given: SettingText, reader: SettingReader): readonly string[] {
+  const names = reader.list(given, isModelHeader, "a lower-case header name that is free for it");
+  if (new Set(names).size < names.length) reader.wrong(given, "names that differ");
+  return names;
+}
+
+/** Headers that mean something to Envoy, HTTP, the backend or us: a model's name in them would do harm or be lost. */
+const takenHeaders: ReadonlySet<string> = new Set([
+  ...credentialCarriers,
+  ...methodOverrideHeaders,
+  ...["host", "connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"],
+  ...["cookie", "expect", "http2-settings", "x-request-id", "traceparent", "tracestate"],
+]);
+const takenHeaderPrefixes = ["content-", "proxy-", "x-aliasguard-", "x-envoy-", "x-forwarded-"];
+
+function isModelHeader(name: string): boolean {
+  if (!/^[a-z0-9][a-z0-9-]{0,63}$/.test(name) || takenHeaders.has(name)) return false;
+  return !takenHeaderPrefixes.some((prefix) => name.startsWith(prefix));
+}
+
+function isListenAddress(address: string): boolean {
+  return /^unix:\/[^\0]+$/.test(address) || isTcpAddress(address);
+}
+
+function isTcpAddress(address: string): boolean {
+  const port = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})$/.exec(address)?.[1];
+  return port !== undefined && Number(port) <= 65_535;
+}
+
+/** Never one under which a request whose body edits are pending would be served. */
+function isPathPrefix(prefix: string): boolean {
+  if (!/^(|(\/[A-Za-z0-9._-]+)+)$/.test(prefix)) return false;
+  const [, first = "", ...rest] = prefix.split("/");
+  return first !== "aliasguard-rewrite-pending" && ![first, ...rest].some(isDots);
+}
+
+function isDots(segment: string): boolean {
+  return segment === "." || segment === "..";
+}
+
+/** A backend that reads the model from the query would run what nobody has authorized. */
+function isParameterName(name: string): boolean {
+  if (!/^[A-Za-z0-9_.$%-]{1,64}$/.test(name)) return false;
+  const decoded = name.replace(/%([0-9A-Fa-f]{2})/g, (_, hex: string) =>
+    String.fromCharCode(Number.parseInt(hex, 16)),
   );
-  const given = new Map<string, string>();
-  try {
-    const { values } = parseArgs({ args: [...args], options, allowPositionals: false });
-    for (const [flag, value] of Object.entries(values)) {
-      if (Array.isArray(value)) given.set(flag, value.join(","));
-    }
-  } catch (error) {
-    issues.push(error instanceof Error ? error.message : String(error));
-  }
-  return given;
+  return decoded.toLowerCase() !== "model";
 }
 
-type Text = { readonly name: string; readonly text: string };
-type Reader = ReturnType<typeof createReader>;
+/** Names that Kubernetes gives to containers for a Service called aliasguard are no misspellings. */
+function unknownVariables(env: Env): readonly string[] {
+  const known: ReadonlySet<string> = new Set(settingRows.map(({ variable }) => variable));
+  const ofKubernetes =
+    /_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_[0-9]+_[A-Z]+(_[A-Z]+)?)?)$/;
+  return Object.keys(env)
+    .filter((name) => name.startsWith("ALIASGUARD_") && !known.has(name))
+    .filter((name) => !ofKubernetes.test(name))
+    .sort();
+}
 
-function createReader(issues: string[]) {
-  const wrong = ({ name, text }: Text, wanted: string): void => {
-    issues.push(`${name} must be ${wanted}: current value is ${JSON.stringify(text)}`);
-  };
-  const list = (given: Text, pattern: RegExp, wanted: string): readonly string[] => {
-    const parts = given.text.split(",").map((part) => part.trim());
-    if (!parts.every((part) => pattern.test(part))) wrong(given, wanted);
-    return parts;
-  };
-  return {
-    list,
-    optional: (given: Text, pattern: RegExp, wanted: string): readonly string[] =>
-      given.text === "" ? [] : list(given, pattern, wanted),
-    one(given: Text, pattern: RegExp, wanted: string): string {
-      if (!pattern.test(given.text)) wrong(given, wanted);
-      return given.text;
-    },
-    choice<Choice extends string>(given: Text, choices: readonly [Choice, ...Choice[]]): Choice {
-      const chosen = choices.find((choice) => choice === given.text);
-      if (chosen === undefined) wrong(given, `one of ${choices.join(", ")}`);
-      return chosen ?? choices[0];
-    },
-    number(
-      given: Text,
-      { min, max, whole = true }: { min: number; max: number; whole?: boolean },
-    ): number {
-      const value = /^[0-9]+(\.[0-9]+)?$/.test(given.text) ? Number(given.text) : Number.NaN;
-      if (!(value >= min && value <= max) || (whole && !Number.isInteger(value))) {
-        wrong(given, `${whole ? "a whole number" : "a number"} from ${min} to ${max}`);
-      }
-      return value;
-    },
+const listFlags: ReadonlySet<string> = new Set([
+  ...["listen", "model-headers", "path-prefixes", "query-parameters", "body-fields"],
+]);
+
+function createLookup(given: ReadonlyMap<string, string>, env: Env): (flag: Flag) => SettingText {
+  const names = new Map<Flag, SettingName>(settingRows.map((each) => [each.flag, each]));
+  return (flag) => {
+    const known = names.get(flag);
+    if (known === undefined) throw new Error(`there is no setting ${flag}`);
+    return readSetting(known, given, env);
   };
 }

@@ -4,9 +4,9 @@ import { readFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { createDecider } from "../core/decide.ts";
 import { type Decision, denials } from "../core/decision.ts";
-import { defaultDecisionSettings } from "../core/decision-settings.ts";
 import { denialEnvelope } from "../core/envelope.ts";
-import type { AuthzRequest } from "../core/request.ts";
+import type { AuthzRequest, DecisionContext } from "../core/request.ts";
+import { decisionFlags, readDecisionSettings } from "../settings.ts";
 import { compileManifests, readManifestFiles } from "../sources/manifest-files.ts";
 import type { CommandIo, ExitCode } from "./io.ts";
 
@@ -23,6 +23,9 @@ Decides on one request as the server would, and explains it. Exit 0: allowed or 
   --path PATH        [/v1/chat/completions]
   --header 'N: V'    one more request header; may be repeated
   --json             print the decision as JSON
+
+The server's flags that a decision depends on count here too, and so do their variables:
+  ${decisionFlags.map((flag) => `--${flag}`).join(" ")}
 `;
 
 const options = {
@@ -35,15 +38,25 @@ const options = {
   path: { type: "string", default: "/v1/chat/completions" },
   header: { type: "string", multiple: true, default: [] as string[] },
   json: { type: "boolean", default: false },
-  help: { type: "boolean", default: false },
+  help: { type: "boolean", short: "h", default: false },
 } as const;
 
 type Values = ReturnType<typeof parseArgs<{ options: typeof options }>>["values"];
 
-export async function runCheck(args: readonly string[], io: CommandIo): Promise<ExitCode> {
+/** The moment, and the lot that chooses among the weighted targets of an alias. */
+function present(): DecisionContext {
+  return { nowMs: Date.now(), draw: Math.random() };
+}
+
+export async function runCheck(
+  args: readonly string[],
+  io: CommandIo,
+  context: DecisionContext = present(),
+): Promise<ExitCode> {
   let values: Values;
+  let settingFlags: ReadonlyMap<string, string>;
   try {
-    ({ values } = parseArgs({ args: [...args], options }));
+    ({ values, settingFlags } = parseFlags(args));
   } catch (error) {
     return usageError(io, error instanceof Error ? error.message : String(error));
   }
@@ -52,7 +65,11 @@ export async function runCheck(args: readonly string[], io: CommandIo): Promise<
     return 0;
   }
   if (values.policy === undefined) return usageError(io, "--policy is required");
-  const manifests = compileManifests(await readManifestFiles(values.policy), Date.now());
+  const decisionSettings = readDecisionSettings(settingFlags, io.env);
+  if (!decisionSettings.ok) return usageError(io, decisionSettings.issues.join("\n"));
+  const request = await readRequest(values);
+  if (typeof request === "string") return usageError(io, request);
+  const manifests = compileManifests(await readManifestFiles(values.policy), context.nowMs);
   const { snapshot } = manifests.policy;
   if (manifests.found === 0 || manifests.problems.some(({ severity }) => severity === "invalid")) {
     io.stderr(
@@ -60,12 +77,28 @@ export async function runCheck(args: readonly string[], io: CommandIo): Promise<
     );
     return 1;
   }
-  const request = await readRequest(values);
-  if (typeof request === "string") return usageError(io, request);
-  const decide = createDecider(defaultDecisionSettings);
-  const decision = decide(snapshot, request, { nowMs: Date.now(), draw: Math.random() });
+  const decide = createDecider(decisionSettings.settings);
+  const decision = decide(snapshot, request, context);
   io.stdout(values.json ? `${JSON.stringify(decision)}\n` : explain(request, decision));
   return decision.kind === "deny" ? 1 : 0;
+}
+
+/** Throws on a flag that nobody knows. */
+function parseFlags(args: readonly string[]): {
+  readonly values: Values;
+  readonly settingFlags: ReadonlyMap<string, string>;
+} {
+  const settingOptions = Object.fromEntries(
+    decisionFlags.map((flag) => [flag, { type: "string" } as const]),
+  );
+  const { values } = parseArgs({ args: [...args], options: { ...settingOptions, ...options } });
+  const given: ReadonlyMap<string, unknown> = new Map(Object.entries(values));
+  const settingFlags = new Map<string, string>();
+  for (const flag of decisionFlags) {
+    const value = given.get(flag);
+    if (typeof value === "string") settingFlags.set(flag, value);
+  }
+  return { values, settingFlags };
 }
 
 function usageError(io: CommandIo, message: string): ExitCode {
@@ -75,21 +108,18 @@ function usageError(io: CommandIo, message: string): ExitCode {
 
 /** A text says what is wrong with the flags. */
 async function readRequest(values: Values): Promise<AuthzRequest | string> {
-  const headers = new Map<string, string>([["content-type", "application/json"]]);
   if (values.key !== undefined && values["key-file"] !== undefined) {
     return "--key and --key-file exclude each other";
+  }
+  if (values["key-file"] === "-" && values.body === "-") {
+    return "--key-file and --body cannot both be standard input";
   }
   const keyFile = values["key-file"];
   const secret =
     keyFile === undefined ? values.key : (await readInput(keyFile))?.toString("utf8").trim();
   if (keyFile !== undefined && secret === undefined) return `--key-file cannot be read: ${keyFile}`;
-  if (secret !== undefined) headers.set("authorization", `Bearer ${secret}`);
-  for (const header of values.header) {
-    const colon = header.indexOf(":");
-    if (colon < 1)
-      return `--header must be 'name: value': current value is ${JSON.stringify(header)}`;
-    headers.set(header.slice(0, colon).trim().toLowerCase(), header.slice(colon + 1).trim());
-  }
+  const headers = readHeaders(values.header, secret);
+  if (typeof headers === "string") return headers;
   const { body: file, model, method, path } = values;
   if (file !== undefined && model !== undefined) return "--body and --model exclude each other";
   if (file === undefined && model === undefined)
@@ -97,6 +127,28 @@ async function readRequest(values: Values): Promise<AuthzRequest | string> {
   const bytes = file === undefined ? Buffer.from(JSON.stringify({ model })) : await readInput(file);
   if (bytes === undefined) return `--body cannot be read: ${file}`;
   return { method, path, headers, body: { kind: "bytes", bytes, declaredBytes: bytes.length } };
+}
+
+/** Copies of a header are joined as Envoy joins them: a second key makes the first ambiguous. */
+function readHeaders(
+  given: readonly string[],
+  secret: string | undefined,
+): ReadonlyMap<string, string> | string {
+  const headers = new Map<string, string>();
+  if (secret !== undefined) headers.set("authorization", `Bearer ${secret}`);
+  for (const header of given) {
+    const colon = header.indexOf(":");
+    const name = header.slice(0, Math.max(colon, 0)).trim().toLowerCase();
+    if (name === "") {
+      return `--header must be 'name: value': current value is ${JSON.stringify(header)}`;
+    }
+    const value = header.slice(colon + 1).trim();
+    const before = headers.get(name);
+    const separator = name === "cookie" ? "; " : ",";
+    headers.set(name, before === undefined ? value : `${before}${separator}${value}`);
+  }
+  if (!headers.has("content-type")) headers.set("content-type", "application/json");
+  return headers;
 }
 
 async function readInput(file: string): Promise<Buffer | undefined> {

@@ -47,6 +47,9 @@ export function runKeyNew(
     io.stderr(`aliasguard key new: ${argumentOf(problem)} ${problem.message}\n`);
     return Promise.resolve(2);
   }
+  if (parsed.team === undefined && parsed.models.length === 0) {
+    io.stderr("aliasguard key new: warning: without --team and --model the key can use nothing\n");
+  }
   io.stdout(stringify(manifest));
   io.stderr(`The secret of ${parsed.name}, shown only now. Keep it safe:\n${secret}\n`);
   return Promise.resolve(0);

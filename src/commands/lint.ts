@@ -2,6 +2,7 @@
 
 import { parseArgs } from "node:util";
 import type { LocatedProblem } from "../policy/problem.ts";
+import { formatPath } from "../policy/shown-text.ts";
 import { compileManifests, readManifestFiles } from "../sources/manifest-files.ts";
 import type { CommandIo, ExitCode } from "./io.ts";
 
@@ -37,11 +38,9 @@ export async function runLint(
     files: read.flatMap(({ files }) => files),
     problems: read.flatMap(({ problems }) => problems),
   };
-  const { problems, found } = compileManifests(together, nowMs);
+  const { problems, problemCounts, found } = compileManifests(together, nowMs);
   for (const problem of problems.toSorted(byPlace)) io.stdout(`${problemLine(problem)}\n`);
-  const count = (severity: LocatedProblem["severity"]): number =>
-    problems.filter((problem) => problem.severity === severity).length;
-  const [invalid, disabled, advice] = [count("invalid"), count("disabled"), count("advice")];
+  const { invalid, disabled, advice } = problemCounts;
   const nothing = found === 0 && invalid === 0;
   if (nothing) io.stderr("aliasguard lint: no resource of a policy found\n");
   io.stdout(
@@ -53,28 +52,10 @@ export async function runLint(
 
 export function problemLine(problem: LocatedProblem): string {
   const { file, line, column, severity, object, path, message } = problem;
-  const subject = [object, path.length === 0 ? undefined : pathText(path)]
+  const subject = [object, path.length === 0 ? undefined : formatPath(path)]
     .filter((part) => part !== undefined)
     .join(" ");
   return `${file}:${line}:${column}: ${severity}: ${subject === "" ? "" : `${subject}: `}${message}`;
-}
-
-/** As in `spec.targets[0].weight`; names that are no plain words are quoted and escaped to printable ASCII. */
-function pathText(path: LocatedProblem["path"]): string {
-  let text = "";
-  for (const step of path) {
-    if (typeof step === "number") text += `[${step}]`;
-    else if (/^[A-Za-z][A-Za-z0-9]{0,60}$/.test(step)) text += text === "" ? step : `.${step}`;
-    else text += `[${printable(step)}]`;
-  }
-  return text;
-}
-
-function printable(text: string): string {
-  return JSON.stringify(text.slice(0, 60)).replace(
-    /[^ -~]/g,
-    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
 }
 
 function byPlace(a: LocatedProblem, b: LocatedProblem): number {

@@ -12,7 +12,7 @@ import { wireCodec } from "../envoy/wire.ts";
 import type { LocatedProblem } from "../policy/problem.ts";
 import { readSettings, type Settings, settingRows } from "../settings.ts";
 import { createFileSource } from "../sources/file-source.ts";
-import { createAdminServer } from "../telemetry/admin-server.ts";
+import { createAdminServer, type Readiness } from "../telemetry/admin-server.ts";
 import { createDecisionLog } from "../telemetry/decision-log.ts";
 import { createLogger, type Logger } from "../telemetry/logger.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
@@ -34,13 +34,18 @@ ${settingRows
 /** Milliseconds that running checks get to finish once no new ones come. */
 const graceMs = 10_000;
 
-/** Runs until `signal` aborts. Exit 1: an address could not be bound. Exit 2: the settings are wrong. */
+/**
+ * Milliseconds that a load may go on once the process is to stop: reading a file from a network cannot be called off.
+ */
+const sourceStopMs = 1000;
+
+/** Runs until `signal` aborts, also while it starts. Exit 1: an address could not be bound. Exit 2: the settings are wrong. */
 export async function runServe(
   args: readonly string[],
   io: CommandIo,
   signal: AbortSignal,
 ): Promise<ExitCode> {
-  if (args.includes("--help")) {
+  if (args.includes("--help") || args.includes("-h")) {
     io.stdout(serveUsage);
     return 0;
   }
@@ -49,21 +54,28 @@ export async function runServe(
     for (const issue of read.issues) io.stderr(`aliasguard serve: ${issue}\n`);
     return 2;
   }
-  const { settings } = read;
+  const { settings, unknownVariables } = read;
   const logger = createLogger(settings.logLevel);
+  for (const variable of unknownVariables) logger.warn({ variable }, "unknown variable");
   const authorizer = createAuthorizer(settings, logger);
+  const stopRequested = aborted(signal);
   try {
-    await authorizer.start();
+    await authorizer.start(stopRequested);
   } catch (error) {
     logger.error({ err: error }, "start failed");
+    if (!logger.isLevelEnabled("error")) io.stderr(`aliasguard serve: ${messageOf(error)}\n`);
     await authorizer.stop(0);
     return 1;
   }
-  await aborted(signal);
+  await stopRequested;
   logger.info("stopping");
   await authorizer.stop(settings.drainDelayMs);
   logger.info("stopped");
   return 0;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function aborted(signal: AbortSignal): Promise<void> {
@@ -73,11 +85,44 @@ function aborted(signal: AbortSignal): Promise<void> {
   });
 }
 
-type Authorizer = { start(): Promise<void>; stop(drainDelayMs: number): Promise<void> };
+type Authorizer = {
+  /** Resolves when the first load has ended, well or badly, or with `stopRequested`. Rejects without a listener left. */
+  start(stopRequested: Promise<void>): Promise<void>;
+  /** Waits `drainDelayMs` only where there was something to drain: checks that it could decide. */
+  stop(drainDelayMs: number): Promise<void>;
+};
 
 function createAuthorizer(settings: Settings, logger: Logger): Authorizer {
-  const nowMs = (): number => Date.now();
-  const state = { draining: false, bound: undefined as Bound | undefined, ready: false };
+  const state: State = { draining: false, bound: undefined, ready: false };
+  const { source, health, server, admin, sayReady } = createParts(settings, logger, state);
+  return {
+    async start(stopRequested) {
+      const adminAddress = await admin.listen(settings.admin);
+      const listen = await server.listen();
+      state.bound = { listen, admin: adminAddress };
+      const hasLoaded = source.start().then(() => true);
+      if (!(await Promise.race([hasLoaded, stopRequested.then(() => false)]))) return;
+      sayReady();
+      if (!state.ready) logger.warn(state.bound, "not ready");
+    },
+    async stop(drainDelayMs) {
+      state.draining = true;
+      health.changed();
+      // Envoy and Kubernetes need a moment to see that no more checks should come here.
+      if (state.ready) await delay(drainDelayMs);
+      await server.stop(graceMs);
+      await Promise.race([source.stop(), delay(sourceStopMs, undefined, { ref: false })]);
+      await admin.stop();
+    },
+  };
+}
+
+type State = { draining: boolean; bound: Bound | undefined; ready: boolean };
+type Source = ReturnType<typeof createFileSource>;
+
+const nowMs = (): number => Date.now();
+
+function createParts(settings: Settings, logger: Logger, state: State) {
   const source = createFileSource({
     path: settings.policy,
     nowMs,
@@ -95,9 +140,13 @@ function createAuthorizer(settings: Settings, logger: Logger): Authorizer {
         const kept = source.current()?.revision;
         logger.error({ reason: message, keptRevision: kept }, "policy rejected");
       },
+      recovered(snapshot) {
+        metrics.policyLoaded("recovered");
+        logger.info({ revision: snapshot.revision }, "policy recovered");
+      },
     },
   });
-  const health = createHealth(() => !state.draining && source.current() !== undefined);
+  const health = createHealth(() => readinessOf(source, state).ready);
   const metrics = createMetrics({
     inFlight: () => ({ active: server.admission.active(), waiting: server.admission.waiting() }),
     policy: () => ({
@@ -106,47 +155,33 @@ function createAuthorizer(settings: Settings, logger: Logger): Authorizer {
       counts: source.counts(),
     }),
   });
-  const server = createWire(settings, { logger, metrics, health, source, nowMs });
+  const server = createWire(settings, { logger, metrics, health, source });
   const admin = createAdminServer({
-    readiness: () => {
-      const loadedAtMs = source.loadedAtMs();
-      return {
-        ready: !state.draining && source.current() !== undefined,
-        revision: source.current()?.revision,
-        policyAgeSeconds: loadedAtMs === undefined ? undefined : (nowMs() - loadedAtMs) / 1000,
-        sourceHealthy: source.health().healthy,
-        lastError: source.health().lastError,
-      };
-    },
+    readiness: () => readinessOf(source, state),
     metricsText: metrics.text,
     metricsContentType: metrics.contentType,
+    reportError: (error) => logger.error({ err: error }, "admin server"),
   });
 
   /** The one line that says where it listens, once it can decide. */
   function sayReady(): void {
-    const revision = source.current()?.revision;
-    if (state.ready || state.bound === undefined || revision === undefined) return;
+    if (state.ready || state.bound === undefined || !readinessOf(source, state).ready) return;
     state.ready = true;
-    logger.info({ ...state.bound, revision }, "ready");
+    logger.info({ ...state.bound, revision: source.current()?.revision }, "ready");
   }
 
+  return { source, health, server, admin, sayReady };
+}
+
+function readinessOf(source: Source, { draining }: State): Readiness {
+  const loadedAtMs = source.loadedAtMs();
+  const { healthy, lastError } = source.health();
   return {
-    async start() {
-      const adminAddress = await admin.listen(settings.admin);
-      const listen = await server.listen();
-      state.bound = { listen, admin: adminAddress };
-      await source.start();
-      sayReady();
-    },
-    async stop(drainDelayMs) {
-      state.draining = true;
-      health.changed();
-      // Envoy and Kubernetes need a moment to see that no more checks should come here.
-      await delay(drainDelayMs);
-      await server.stop(graceMs);
-      await source.stop();
-      await admin.stop();
-    },
+    ready: !draining && source.current() !== undefined,
+    revision: source.current()?.revision,
+    policyAgeSeconds: loadedAtMs === undefined ? undefined : (nowMs() - loadedAtMs) / 1000,
+    sourceHealthy: healthy,
+    lastError,
   };
 }
 
@@ -156,13 +191,12 @@ type WireParts = {
   readonly logger: Logger;
   readonly metrics: ReturnType<typeof createMetrics>;
   readonly health: ReturnType<typeof createHealth>;
-  readonly source: ReturnType<typeof createFileSource>;
-  readonly nowMs: () => number;
+  readonly source: Source;
 };
 
 function createWire(
   settings: Settings,
-  { logger, metrics, health, source, nowMs }: WireParts,
+  { logger, metrics, health, source }: WireParts,
 ): EnvoyServer {
   const random = (): number => Math.random();
   const log = createDecisionLog(logger, { allowSample: settings.logAllowSample, random });
@@ -205,5 +239,5 @@ function logProblems(logger: Logger, problems: readonly LocatedProblem[]): void 
     else logger.warn({ where, object, severity, problem: message }, "policy problem");
   }
   const more = problems.length - problemsLoggedMax;
-  if (more > 0) logger.warn({ more }, "more policy problems; aliasguard lint shows all");
+  if (more > 0) logger.warn({ more }, "more policy problems; aliasguard lint names more");
 }

@@ -7,7 +7,7 @@ import type { CheckObservation } from "../core/observation.ts";
 import type { AuthzRequest } from "../core/request.ts";
 import { dialectOfPath } from "../core/routes.ts";
 import type { Snapshot } from "../core/snapshot.ts";
-import { readCheckRequest } from "./check-request.ts";
+import { pathInPrefix, readCheckRequest } from "./check-request.ts";
 import { httpStatus, toCheckResponse } from "./check-response.ts";
 import { decodeCheckRequest, encodeCheckResponse } from "./wire.ts";
 
@@ -30,8 +30,8 @@ export type CheckDeps = {
 export type CheckHandler = {
   /** Bytes of a CheckRequest to bytes of a CheckResponse. */
   handle(bytes: Buffer): Buffer;
-  /** The refusal of a check that is never read. */
-  refuse(reason: DenyReason): Buffer;
+  /** The refusal of a check that is not read to its end; `seen` is what came of it, for the caller's dialect. */
+  refuse(reason: DenyReason, seen?: Uint8Array): Buffer;
 };
 
 export function createCheckHandler(deps: CheckDeps): CheckHandler {
@@ -42,9 +42,10 @@ export function createCheckHandler(deps: CheckDeps): CheckHandler {
       observe(deps, given, startUs);
       return given.response.bytes;
     },
-    refuse(reason) {
+    refuse(reason, seen = Buffer.alloc(0)) {
       const startUs = deps.monotonicUs();
-      const decision = denyWithoutFacts(reason);
+      const dialect = dialectOfPath(pathInPrefix(seen) ?? "/");
+      const decision: DenyDecision = { ...denyWithoutFacts(reason), dialect };
       const given = { decision, request: undefined, response: encode(decision, "/") };
       observe(deps, given, startUs);
       return given.response.bytes;

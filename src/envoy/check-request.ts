@@ -71,3 +71,45 @@ function sequenceLength(bytes: Buffer, at: number): number {
   }
   return 0;
 }
+
+/** Field numbers from CheckRequest to the path: attributes, request, http, path. */
+const pathFields = [1, 4, 2, 4] as const;
+
+/**
+ * The path in the first bytes of a CheckRequest: Envoy writes it before the body. Only for the manner of a refusal. Undefined
+ * when it has not come yet or the bytes are no message.
+ */
+export function pathInPrefix(bytes: Uint8Array): string | undefined {
+  let found: Uint8Array | undefined = bytes;
+  for (const field of pathFields) found = found && fieldInPrefix(found, field);
+  return found && Buffer.from(found.buffer, found.byteOffset, found.length).toString("latin1");
+}
+
+/** The first length-delimited field of that number, cut where the bytes are. */
+function fieldInPrefix(bytes: Uint8Array, wanted: number): Uint8Array | undefined {
+  let at = 0;
+  /** NaN when the bytes end first; only compared and added, so that it ends the loop. */
+  const varint = (): number => {
+    let value = 0;
+    for (let scale = 1; scale < 2 ** 63; scale *= 128) {
+      const byte = bytes[at++] ?? Number.NaN;
+      value += (byte % 128) * scale;
+      if (!(byte >= 128)) return value;
+    }
+    return Number.NaN;
+  };
+  while (at < bytes.length) {
+    const tag = varint();
+    const kind = tag % 8;
+    if (kind === 0) varint();
+    else if (kind === 1) at += 8;
+    else if (kind === 5) at += 4;
+    else if (kind === 2) {
+      const length = varint();
+      if (Number.isNaN(length)) return undefined;
+      if (Math.floor(tag / 8) === wanted) return bytes.subarray(at, at + length);
+      at += length;
+    } else return undefined;
+  }
+  return undefined;
+}

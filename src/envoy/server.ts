@@ -1,19 +1,45 @@
-// The gRPC server: limits, listeners, and the order in which it stops. What a check means is the handler's affair.
+// The gRPC server on Node's own HTTP/2: limits, listeners, and the order in which it stops. What a check means is the
+// handler's affair. A gRPC library would hand a message over only when all of it is in memory (README, "Limits").
 
-import { Server, ServerCredentials, type ServerInterceptor } from "@grpc/grpc-js";
+import {
+  createServer,
+  type Http2Server,
+  type IncomingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from "node:http2";
+import type { ListenOptions, Socket } from "node:net";
+import { setDefaultHighWaterMark } from "node:stream";
 import { type Admission, createAdmission } from "./admission.ts";
-import { createGate } from "./admission-interceptor.ts";
+import { CheckCall } from "./check-call.ts";
 import type { CheckHandler } from "./check-handler.ts";
-import type { Health } from "./health.ts";
+import { isGrpc, sendStatus } from "./grpc-stream.ts";
+import { type Health, healthMethod } from "./health.ts";
 import { removeStaleSocket, setSocketMode } from "./unix-socket.ts";
 import { checkPath, type WireCodec } from "./wire.ts";
 
 /**
  * Room in a message for all that is not the body: 64 KiB by which Envoy's max_request_bytes stands above our body limit,
- * so that the 413 is ours, and 1 MiB for headers (Envoy's default limit is 60 KiB) and addresses. A longer message fails
- * below the handler, with RESOURCE_EXHAUSTED: an Envoy configured as documented never sends one.
+ * so that the 413 is exact, and 1 MiB for headers (Envoy's default limit is 60 KiB) and addresses. A longer message is
+ * refused with 413 unread.
  */
 export const messageOverheadBytes = 64 * 1024 + 1024 * 1024;
+
+/** HTTP/2's window of each stream: what a peer may send of a check that is not read. Half of Node's own. */
+const streamWindowBytes = 32 * 1024;
+
+/** What Node reads ahead of each stream, paused ones too. Node can set it for the process only; its default is 64 KiB. */
+const readAheadBytes = 16 * 1024;
+
+/** Megabytes of headers, unsent answers and nghttp2's own that one connection may hold. Node's default is 10. */
+const sessionMemoryMax = 64;
+
+/** Finds peers that vanished without a word; Envoy answers pings. */
+const pingEveryMs = 60_000;
+const pongWithinMs = 20_000;
+
+/** Time that a connection over its age gets for its running calls. */
+const ageGraceMs = 30_000;
 
 export type EnvoyServerSettings = {
   /** `host:port`, `[v6]:port` or `unix:/path`. */
@@ -35,13 +61,14 @@ export type EnvoyServerDeps = {
   readonly handler: CheckHandler;
   readonly health: Health;
   readonly nowMs: () => number;
+  /** How an RPC ended, by its path and gRPC code name. */
   readonly onCallEnd: (path: string, code: string) => void;
 };
 
 export type EnvoyServer = {
   /** Binds every address and gives them as they turned out. Throws, bound to none, when one of them fails. */
   listen(): Promise<readonly string[]>;
-  readonly admission: Pick<Admission, "active" | "waiting">;
+  readonly admission: Pick<Admission, "active" | "waiting" | "bytes">;
   /** Moves peers away, lets running checks finish for at most `graceMs`, then ends everything. Never throws. */
   stop(graceMs: number): Promise<void>;
 };
@@ -52,98 +79,136 @@ export function receiveBytesMax(bodyBytesMax: number): number {
 
 export function createEnvoyServer(
   settings: EnvoyServerSettings,
-  { codec, handler, health, nowMs, onCallEnd }: EnvoyServerDeps,
+  deps: EnvoyServerDeps,
 ): EnvoyServer {
-  const messageBytesMax = receiveBytesMax(settings.bodyBytesMax);
+  setDefaultHighWaterMark(false, readAheadBytes);
   const admission = createAdmission({
-    slots: Math.max(1, Math.floor(settings.inFlightBytesMax / messageBytesMax)),
+    bytesMax: settings.inFlightBytesMax,
     waitingMax: settings.waitingChecksMax,
   });
-  const gate = createGate({
-    admission,
-    nowMs,
-    onCallEnd,
-    refuseOverloaded: () => handler.refuse("overloaded"),
-  });
-  const server = createGrpcServer(settings, messageBytesMax, gate);
-  // Bytes in, bytes out: decoding in the handler makes garbage a refusal in a healthy RPC instead of a failed one.
-  const asIs = (bytes: Buffer): Buffer => bytes;
-  server.register<Buffer, Buffer>(
-    checkPath,
-    (call: { readonly request: Buffer }, callback: (error: null, value: Buffer) => void) =>
-      callback(null, handler.handle(call.request)),
-    asIs,
-    asIs,
-    "unary",
-  );
-  server.addService(codec.health, health.implementation);
-  let bound: readonly string[] = [];
+  const route = createRouter(admission, receiveBytesMax(settings.bodyBytesMax), deps);
+  const peers: Peers = { sessions: new Set(), sockets: new Set() };
+  const servers: Http2Server[] = [];
+
+  async function bind(address: string): Promise<string> {
+    const server = createHttp2Server(settings, peers, route);
+    const path = address.startsWith("unix:") ? address.slice("unix:".length) : undefined;
+    if (path !== undefined) await removeStaleSocket(path);
+    await listening(server, address, path === undefined ? toHostPort(address) : { path });
+    servers.push(server);
+    if (path !== undefined) await setSocketMode(path, settings.socketMode);
+    const bound = server.address();
+    if (typeof bound !== "object" || bound === null) return address;
+    return address.replace(/:[0-9]+$/, `:${bound.port}`);
+  }
+
   return {
     admission,
     async listen() {
+      const bound: string[] = [];
       try {
-        for (const address of settings.listen) {
-          bound = [...bound, await bind(server, address, settings.socketMode)];
-        }
+        for (const address of settings.listen) bound.push(await bind(address));
       } catch (error) {
-        server.forceShutdown();
+        await Promise.all(servers.map(closed));
         throw error;
       }
       return bound;
     },
     async stop(graceMs) {
-      health.endWatches();
-      for (const address of bound) server.drain(address, graceMs);
-      await tryShutdown(server, graceMs);
-      server.forceShutdown();
+      deps.health.endWatches();
+      const ends = servers.map(closed);
+      for (const session of peers.sessions) session.close();
+      const timer = setTimeout(() => {
+        // A session that is destroyed waits for its peer to hang up.
+        for (const socket of peers.sockets) socket.destroy();
+      }, graceMs);
+      await Promise.all(ends);
+      clearTimeout(timer);
     },
   };
 }
 
-function createGrpcServer(
-  { concurrentStreamsMax, connectionAgeMs }: EnvoyServerSettings,
+type Peers = { readonly sessions: Set<ServerHttp2Session>; readonly sockets: Set<Socket> };
+type Route = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
+
+function createRouter(
+  admission: Admission,
   messageBytesMax: number,
-  gate: ServerInterceptor,
-): Server {
-  return new Server({
-    "grpc.max_receive_message_length": messageBytesMax,
-    "grpc.max_concurrent_streams": concurrentStreamsMax,
-    // It keeps a history of every connection and has leaked before (kubernetes-facts D1).
-    "grpc.enable_channelz": 0,
-    // Finds peers that vanished without a word; Envoy answers pings.
-    "grpc.keepalive_time_ms": 60_000,
-    "grpc.keepalive_timeout_ms": 20_000,
-    ...(connectionAgeMs === 0
-      ? {}
-      : {
-          "grpc.max_connection_age_ms": connectionAgeMs,
-          "grpc.max_connection_age_grace_ms": 30_000,
-        }),
-    interceptors: [gate],
-  });
+  { codec, handler, health, nowMs, onCallEnd }: EnvoyServerDeps,
+): Route {
+  const onEnd = (code: string): void => onCallEnd(checkPath, code);
+  const toCheck = { admission, messageBytesMax, handler, nowMs, onEnd };
+  return (stream, headers) => {
+    // Each error is followed by `close`, which is what counts.
+    stream.on("error", () => {});
+    const path = headers[":path"];
+    const method = healthMethod(path);
+    if (!isGrpc(headers)) stream.respond({ ":status": 415 }, { endStream: true });
+    else if (path === checkPath) new CheckCall(stream, headers, toCheck);
+    else if (method !== undefined) {
+      health.take(stream, method, { codec, onEnd: (code) => onCallEnd(path ?? "", code) });
+    } else sendStatus(stream, "Unimplemented", "unknown method");
+  };
 }
 
-async function bind(server: Server, address: string, socketMode: number): Promise<string> {
-  const path = address.startsWith("unix:") ? address.slice("unix:".length) : undefined;
-  if (path !== undefined) await removeStaleSocket(path);
-  const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(address, ServerCredentials.createInsecure(), (error, boundPort) => {
-      if (error === null) resolve(boundPort);
-      else reject(new Error(`cannot listen on ${address}: ${error.message}`, { cause: error }));
+function createHttp2Server(
+  { concurrentStreamsMax, connectionAgeMs }: EnvoyServerSettings,
+  { sessions, sockets }: Peers,
+  route: Route,
+): Http2Server {
+  const server = createServer({
+    settings: { maxConcurrentStreams: concurrentStreamsMax, initialWindowSize: streamWindowBytes },
+    maxSessionMemory: sessionMemoryMax,
+  });
+  server.on("stream", route);
+  // Without a listener it would be thrown; the connection is closed already.
+  server.on("sessionError", () => {});
+  server.on("connection", (socket: Socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+  });
+  server.on("session", (session) => {
+    sessions.add(session);
+    const timers = [setInterval(() => ping(session), pingEveryMs)];
+    if (connectionAgeMs > 0) {
+      timers.push(setTimeout(() => session.close(), connectionAgeMs));
+      timers.push(setTimeout(() => session.destroy(), connectionAgeMs + ageGraceMs));
+    }
+    for (const timer of timers) timer.unref();
+    session.once("close", () => {
+      sessions.delete(session);
+      for (const timer of timers) clearTimeout(timer);
     });
   });
-  if (path === undefined) return address.replace(/:[0-9]+$/, `:${port}`);
-  await setSocketMode(path, socketMode);
-  return address;
+  return server;
 }
 
-/** Half-dead connections have kept it waiting for ever (grpc-node#1458), so it races a timer. */
-function tryShutdown(server: Server, graceMs: number): Promise<void> {
+function ping(session: ServerHttp2Session): void {
+  const timer = setTimeout(() => session.destroy(), pongWithinMs);
+  timer.unref();
+  const isSent = session.ping((error) => {
+    clearTimeout(timer);
+    if (error !== null) session.destroy();
+  });
+  if (!isSent) session.destroy();
+}
+
+function toHostPort(address: string): ListenOptions {
+  const [, host = "", port] = /^\[?(.*?)\]?:([0-9]+)$/.exec(address) ?? [];
+  return { host, port: Number(port) };
+}
+
+function listening(server: Http2Server, address: string, where: ListenOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.on("error", (error) => {
+      reject(new Error(`cannot listen on ${address}: ${error.message}`, { cause: error }));
+    });
+    server.listen(where, resolve);
+  });
+}
+
+function closed(server: Http2Server): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, graceMs);
-    server.tryShutdown(() => {
-      clearTimeout(timer);
-      resolve();
-    });
+    server.close(() => resolve());
   });
 }

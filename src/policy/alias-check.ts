@@ -16,6 +16,8 @@ export type AliasVerdict =
 export type AliasCheck = {
   /** The verdict on a name as seen from this scope; undefined when it is no alias there. */
   readonly verdict: (name: string) => AliasVerdict | undefined;
+  /** The first aliases, at most 9, of the longest chain that begins with this one. */
+  readonly longestWay: (name: string) => readonly string[];
   readonly find: (name: string) => Alias | undefined;
   /** Names that aliases in force here point to, one set per scope. */
   readonly targetNames: readonly ReadonlySet<string>[];
@@ -81,7 +83,33 @@ export function createAliasCheck(
   };
   const targets = new Set<string>();
   for (const alias of own.values()) for (const { model } of alias.targets) targets.add(model);
-  return { verdict, find, targetNames: [...(outer?.targetNames ?? []), targets] };
+  const longestWay = (name: string): readonly string[] => wayFrom(name, { verdict, find });
+  return { verdict, longestWay, find, targetNames: [...(outer?.targetNames ?? []), targets] };
+}
+
+function wayFrom(
+  start: string,
+  { verdict, find }: Pick<AliasCheck, "verdict" | "find">,
+): readonly string[] {
+  const way: string[] = [];
+  for (let name: string | undefined = start; name !== undefined && way.length <= aliasHopsMax; ) {
+    way.push(name);
+    let longest = 0;
+    let next: string | undefined;
+    for (const { model } of find(name)?.targets ?? []) {
+      const hops = hopsOf(verdict(model));
+      if (hops > longest) [longest, next] = [hops, model];
+    }
+    name = next;
+  }
+  return way;
+}
+
+/** 0 where it is no alias, or one that leads nowhere. */
+function hopsOf(verdict: AliasVerdict | undefined): number {
+  if (verdict === undefined) return 0;
+  if (verdict.kind === "usable") return verdict.hops;
+  return verdict.kind === "too_long" ? aliasHopsMax + 1 : 0;
 }
 
 /** The verdict on an alias that has a target with the verdict `below`. */

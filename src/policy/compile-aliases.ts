@@ -1,6 +1,7 @@
 // Aliases -> scopes: everybody's, and each team's. Conflict losers and aliases named like a Model are left out; aliases
 // that can never be used stay, for core/resolve refuses them, and are reported once per object.
 
+import { aliasHopsMax } from "../core/resolve.ts";
 import type { Alias, AliasScope } from "../core/snapshot.ts";
 import type { AliasCheck } from "./alias-check.ts";
 import type { CompileContext } from "./compile-context.ts";
@@ -24,7 +25,11 @@ export function toAlias(resource: ModelAliasResource): Alias {
   return { name, targets, stickyBy, hidden };
 }
 
+const noAliases: AliasScope = new Map();
+
+/** Keys without aliases, which most are, share one empty scope. */
 export function compileOwnAliases(own: ScopedAliases): AliasScope {
+  if (own.size === 0) return noAliases;
   const scope = new Map<string, Alias>();
   for (const [name, model] of own) {
     const targets = [{ model, weight: 1 }];
@@ -111,6 +116,9 @@ function scopesOf(
   return scopes;
 }
 
+/** Members of a cycle that a message names: each of 5,000 has a message of its own. */
+const membersNamedMax = 10;
+
 /** Reports an alias that can never be used; whether it did. */
 export function reportUnusable(
   alias: Alias,
@@ -122,13 +130,19 @@ export function reportUnusable(
   if (verdict === undefined || verdict.kind === "usable") return false;
   switch (verdict.kind) {
     case "cycle": {
-      const way = [...verdict.members, verdict.members[0] ?? ""].join(" -> ");
+      const { members } = verdict;
+      const more = members.length - membersNamedMax;
+      const named = members.slice(0, membersNamedMax);
+      const way = [...named, more > 0 ? `${more} more` : [], members[0] ?? ""].flat().join(" -> ");
       report("disabled", resource, path, `${alias.name} ends in a cycle of aliases: ${way}`);
       return true;
     }
-    case "too_long":
-      report("disabled", resource, path, `${alias.name} is a chain of more than 8 aliases`);
+    case "too_long": {
+      const way = check.longestWay(alias.name).join(" -> ");
+      const message = `${alias.name} is a chain of more than ${aliasHopsMax} aliases: ${way}`;
+      report("disabled", resource, path, message);
       return true;
+    }
     case "dangling":
       report(
         "disabled",

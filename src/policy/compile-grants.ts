@@ -1,7 +1,8 @@
-// GrantSpec -> Grant: access groups expanded, and the advice that a reader of a grant would give.
+// GrantSpec -> Grant: access groups expanded, equal parts compiled once and shared, and the advice that a reader of a
+// grant would give.
 
 import { toPatternSet } from "../core/pattern-set.ts";
-import type { Grant } from "../core/snapshot.ts";
+import type { Grant, PatternSet } from "../core/snapshot.ts";
 import type { AliasCheck } from "./alias-check.ts";
 import type { CompileContext } from "./compile-context.ts";
 import type {
@@ -14,27 +15,37 @@ import type {
 export type Groups = ReadonlyMap<string, AccessGroupResource>;
 type Holder = TeamResource | VirtualKeyResource;
 
-/** A group that does not exist grants nothing. */
-export function compileGrant(
-  spec: GrantSpec,
-  holder: Holder,
-  groups: Groups,
-  { report }: CompileContext,
-): Grant {
-  const models = [...spec.models];
-  for (const [index, name] of spec.groups.entries()) {
-    const group = groups.get(name);
-    if (group !== undefined) models.push(...group.models);
-    else {
+export type GrantCompiler = (spec: GrantSpec, holder: Holder, context: CompileContext) => Grant;
+
+/** Ten thousand keys that use one group of a thousand models share one set of them. */
+export function createGrantCompiler(groups: Groups): GrantCompiler {
+  const patternSets = new Map<string, PatternSet>();
+  const aliasSets = new Map<string, ReadonlySet<string>>();
+  const grants = new Map<string, Grant>();
+  const patternSetOf = (models: readonly string[], groupNames: readonly string[]): PatternSet =>
+    shared(patternSets, JSON.stringify([models, groupNames]), () => {
+      const expanded = groupNames.flatMap((name) => groups.get(name)?.models ?? []);
+      return toPatternSet([...models, ...expanded]);
+    });
+  return (spec, holder, { report }) => {
+    for (const [index, name] of spec.groups.entries()) {
+      if (groups.has(name)) continue;
       const path = ["spec", "grants", "groups", index];
       report("disabled", holder, path, `there is no AccessGroup ${name}: it grants nothing`);
     }
-  }
-  return {
-    models: toPatternSet(models),
-    aliases: new Set(spec.aliases),
-    deny: toPatternSet(spec.deny),
+    const { models, aliases, groups: groupNames, deny } = spec;
+    return shared(grants, JSON.stringify([models, aliases, groupNames, deny]), () => ({
+      models: patternSetOf(models, groupNames),
+      aliases: shared(aliasSets, JSON.stringify(aliases), () => new Set(aliases)),
+      deny: patternSetOf(deny, []),
+    }));
   };
+}
+
+function shared<T>(known: Map<string, T>, content: string, compile: () => T): T {
+  const found = known.get(content) ?? compile();
+  known.set(content, found);
+  return found;
 }
 
 /** What works, but perhaps not as meant. */

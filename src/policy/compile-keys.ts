@@ -11,13 +11,13 @@ import type { AliasCheck } from "./alias-check.ts";
 import { createAliasCheck } from "./alias-check.ts";
 import { compileOwnAliases, reportUnusable } from "./compile-aliases.ts";
 import type { CompileContext } from "./compile-context.ts";
-import type { Groups } from "./compile-grants.ts";
-import { adviseOnGrant, compileGrant } from "./compile-grants.ts";
+import type { GrantCompiler } from "./compile-grants.ts";
+import { adviseOnGrant } from "./compile-grants.ts";
 import type { VirtualKeyResource } from "./resources.ts";
 
 type Surroundings = {
   readonly teams: ReadonlyMap<string, Team>;
-  readonly groups: Groups;
+  readonly compileGrant: GrantCompiler;
   readonly checks: {
     readonly everybody: AliasCheck;
     readonly byTeam: ReadonlyMap<string, AliasCheck>;
@@ -100,8 +100,8 @@ function previousOf(
 }
 
 function compileKey(resource: VirtualKeyResource, surroundings: Surroundings): VirtualKey {
-  const { teams, groups, checks, catalogue, isServed, context, nowMs } = surroundings;
-  const team = teamReference(resource.team, teams);
+  const { compileGrant, checks, catalogue, isServed, context, nowMs } = surroundings;
+  const team = teamReference(resource.team, surroundings.teams);
   if (team !== undefined && team.team === undefined) {
     const message = `there is no Team ${team.name}: the key is unusable`;
     context.report("disabled", resource, ["spec", "team"], message);
@@ -120,6 +120,10 @@ function compileKey(resource: VirtualKeyResource, surroundings: Surroundings): V
   if (resource.expiresAtMs !== undefined && resource.expiresAtMs <= nowMs) {
     context.report("advice", resource, ["spec", "expiresAt"], "the key has expired");
   }
+  if (resource.previous !== undefined && resource.previous.untilMs <= nowMs) {
+    const message = "the previous secret has expired: previous can be removed";
+    context.report("advice", resource, ["spec", "previous", "until"], message);
+  }
   if (resource.grants !== undefined) {
     adviseOnGrant(resource.grants, resource, { aliases: check, catalogue, context });
   }
@@ -127,9 +131,7 @@ function compileKey(resource: VirtualKeyResource, surroundings: Surroundings): V
     name: resource.name,
     team,
     grant:
-      resource.grants === undefined
-        ? undefined
-        : compileGrant(resource.grants, resource, groups, context),
+      resource.grants === undefined ? undefined : compileGrant(resource.grants, resource, context),
     aliases,
     disabled: resource.disabled,
     notBeforeMs: resource.notBeforeMs,

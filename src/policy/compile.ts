@@ -1,14 +1,14 @@
 // Resources -> snapshot: pure and deterministic, whatever the order of the resources. Problems come as values.
 
-import type { AliasScope, CatalogueModel, Snapshot, Team } from "../core/snapshot.ts";
+import type { AliasScope, CatalogueModel, KeyRecord, Snapshot, Team } from "../core/snapshot.ts";
 import type { AliasCheck } from "./alias-check.ts";
 import { createAliasCheck } from "./alias-check.ts";
 import type { CompiledAliases } from "./compile-aliases.ts";
 import { compileAliases, reportUnusable } from "./compile-aliases.ts";
 import type { CompileContext, CompileProblem } from "./compile-context.ts";
 import { comparePrecedence, compareText, createCompileContext } from "./compile-context.ts";
-import type { Groups } from "./compile-grants.ts";
-import { adviseOnGrant, compileGrant } from "./compile-grants.ts";
+import type { GrantCompiler } from "./compile-grants.ts";
+import { adviseOnGrant, createGrantCompiler } from "./compile-grants.ts";
 import { compileKeys } from "./compile-keys.ts";
 import type { Resource, ResourceKind, TeamResource } from "./resources.ts";
 import { canonicalText, revisionOf } from "./revision.ts";
@@ -20,10 +20,16 @@ export type CompileOptions = {
   readonly secretDigests?: ReadonlyMap<string, string>;
   /** The same for the secrets that rotations left behind. */
   readonly previousSecretDigests?: ReadonlyMap<string, string>;
+  /**
+   * Whether a Model exists that is not among the resources, because it could not be decoded. The catalogue is closed all
+   * the same: one mistake in the only Model must not open it. Default: false.
+   */
+  readonly modelExists?: boolean;
 };
 
 export type CompiledPolicy = {
-  readonly snapshot: Snapshot;
+  /** Its keys can be listed. */
+  readonly snapshot: Snapshot & { readonly keys: ReadonlyMap<string, KeyRecord> };
   /** Ordered by resource, then as found. */
   readonly problems: readonly CompileProblem[];
   /** Of what is in force. */
@@ -41,21 +47,26 @@ export function compilePolicy(given: readonly Resource[], options: CompileOption
   const context = createCompileContext(problems);
   const resources = withoutRepetitions(given, context);
   const groups = byName(ofKind(resources, "AccessGroup"));
-  const catalogue = compileCatalogue(resources, context);
+  const compileGrant = createGrantCompiler(groups);
+  const catalogue = compileCatalogue(resources, options, context);
   const teamResources = byName(ofKind(resources, "Team"));
   const modelAliases = ofKind(resources, "ModelAlias");
   const aliases = compileAliases(modelAliases, teamResources, catalogue, context);
   const isServed = (model: string): boolean => catalogue?.has(model) !== false;
   const checks = checkAliases(aliases, teamResources, isServed, context);
-  const teams = compileTeams(teamResources, { aliases, groups, checks, catalogue, context });
+  const teams = compileTeams(teamResources, {
+    ...{ aliases, compileGrant, checks, catalogue, context },
+  });
   const keys = compileKeys(ofKind(resources, "VirtualKey"), {
-    ...{ teams, groups, checks, catalogue, isServed, context },
+    ...{ teams, compileGrant, checks, catalogue, isServed, context },
     nowMs: options.nowMs,
     secretDigests: options.secretDigests ?? new Map(),
     previousSecretDigests: options.previousSecretDigests ?? new Map(),
   });
   const inForce = resources.filter((resource) => !context.isLeftOut(resource));
-  const revision = revisionOf(inForce, [...aliases.lost, ...keys.inForce]);
+  // A catalogue that is closed by Models in force shows in those.
+  const closed = catalogue?.size === 0 ? ["closed"] : [];
+  const revision = revisionOf(inForce, [...closed, ...aliases.lost, ...keys.inForce]);
   return {
     snapshot: { revision, catalogue, aliases: aliases.everybody, keys: keys.index },
     problems: problems.toSorted((a, b) => compareText(a.object ?? "", b.object ?? "")),
@@ -99,14 +110,16 @@ function byName<R extends Resource>(resources: readonly R[]): ReadonlyMap<string
   return new Map(resources.map((resource) => [resource.name, resource]));
 }
 
-/** Closed as soon as one Model exists. */
+/** Closed as soon as one Model exists, in force or not. */
 function compileCatalogue(
   resources: readonly Resource[],
+  options: CompileOptions,
   context: CompileContext,
 ): ReadonlyMap<string, CatalogueModel> | undefined {
   const catalogue = new Map<string, CatalogueModel>();
   const owners = new Map<string, string>();
-  for (const resource of ofKind(resources, "Model")) {
+  const models = ofKind(resources, "Model");
+  for (const resource of models) {
     const { model: name, upstreamName, backend, strictFields, ownedBy } = resource;
     const winner = owners.get(name);
     if (winner === undefined) {
@@ -117,7 +130,7 @@ function compileCatalogue(
       context.leaveOut(resource, ["spec", "name"], message);
     }
   }
-  return catalogue.size === 0 ? undefined : catalogue;
+  return models.length > 0 || options.modelExists === true ? catalogue : undefined;
 }
 
 export type AliasChecks = {
@@ -159,13 +172,13 @@ function compileTeams(
   resources: ReadonlyMap<string, TeamResource>,
   {
     aliases,
-    groups,
+    compileGrant,
     checks,
     catalogue,
     context,
   }: {
     readonly aliases: CompiledAliases;
-    readonly groups: Groups;
+    readonly compileGrant: GrantCompiler;
     readonly checks: AliasChecks;
     readonly catalogue: ReadonlyMap<string, CatalogueModel> | undefined;
     readonly context: CompileContext;
@@ -174,7 +187,7 @@ function compileTeams(
   const none: AliasScope = new Map();
   const teams = new Map<string, Team>();
   for (const [name, resource] of resources) {
-    const grant = compileGrant(resource.grants, resource, groups, context);
+    const grant = compileGrant(resource.grants, resource, context);
     const check = checks.byTeam.get(name) ?? checks.everybody;
     adviseOnGrant(resource.grants, resource, { aliases: check, catalogue, context });
     teams.set(name, { name, grant, aliases: aliases.byTeam.get(name) ?? none });

@@ -35,13 +35,17 @@ export type DecodedResource = {
   readonly resource: Resource | undefined;
   /** Which object it is, also where it is invalid, as far as that can be read. */
   readonly identity: ResourceIdentity | undefined;
+  /** The kind that it says it is of, be its group or version wrong; undefined where it is none of ours. */
+  readonly kind: ResourceKind | undefined;
   readonly problems: readonly Problem[];
 };
 
 /** Reads one object. Never throws. */
 export function decodeResource(value: unknown): DecodedResource {
   const kind = readKind(value);
-  if (typeof kind !== "string") return { resource: undefined, identity: undefined, ...kind };
+  if (typeof kind !== "string") {
+    return { resource: undefined, identity: undefined, kind: claimedKind(value), ...kind };
+  }
   const identity = identityOf(kind, value);
   const problems: Problem[] = [];
   const object = identity === undefined ? kind : objectName(identity);
@@ -50,7 +54,7 @@ export function decodeResource(value: unknown): DecodedResource {
   };
   const decoded = readResource(kind, { value, path: [], report });
   const resource = problems.length === 0 ? decoded : undefined;
-  return { resource, identity, problems };
+  return { resource, identity, kind, problems };
 }
 
 type Refusal = { readonly problems: readonly Problem[] };
@@ -95,6 +99,11 @@ function readKind(value: unknown): ResourceKind | Refusal {
   }
   const message = `is a ${quoted(kindValue)} of ${quoted(apiVersion)}, no part of a policy: skipped`;
   return one("advice", [], message);
+}
+
+function claimedKind(value: unknown): ResourceKind | undefined {
+  if (typeof value !== "object" || value === null) return undefined;
+  return resourceKinds.find((known) => known === ownValue(value, "kind"));
 }
 
 /** Also a group that was plainly meant to be ours, so that a typo does not drop an object from the policy silently. */

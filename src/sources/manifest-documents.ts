@@ -1,10 +1,11 @@
 // Text of one manifest file -> values, each with a way to find the line and column of a path in it.
 // YAML and JSON alike: JSON is read as the YAML that it is, so duplicate keys are mistakes in both.
 
-import type { Document } from "yaml";
-import { isMap, isNode, isPair, isScalar, isSeq, LineCounter, parseAllDocuments } from "yaml";
-
-export type Position = { readonly line: number; readonly column: number };
+import type { Document, YAMLError } from "yaml";
+import { isMap, isNode, isPair, isSeq, parseAllDocuments } from "yaml";
+import { toAscii } from "../policy/shown-text.ts";
+import { createTextPositions, type Position, type TextPositions } from "./text-positions.ts";
+import { findStructureMistakes, keyText, startOf } from "./yaml-structure.ts";
 
 export type ManifestDocument = {
   readonly value: unknown;
@@ -19,23 +20,40 @@ export type ManifestText = {
   readonly mistakes: readonly SyntaxMistake[];
 };
 
-/** Most documents of one file, and most times that one file may repeat a part through YAML aliases. */
+/** Most documents of one file, and most times that one part of a document may be repeated through YAML aliases. */
 export const documentsMax = 50_000;
-const yamlAliasesMax = 100;
+const repetitionsMax = 100;
+
+/** Most mistakes of one document; a file that is no YAML at all has one for every other character. */
+const mistakesMax = 1_000;
 
 /** Broken documents become mistakes, all others values. Never throws. */
 export function readManifestText(text: string): ManifestText {
-  const lines = new LineCounter();
+  const positions = createTextPositions(text);
   const mistakes: SyntaxMistake[] = [];
   const documents: ManifestDocument[] = [];
-  const at = (offset: number | undefined): Position => {
-    const { line, col } = lines.linePos(offset ?? 0);
-    return { line: Math.max(line, 1), column: Math.max(col, 1) };
+  for (const document of parse(text, mistakes)) {
+    const wrong = [...document.errors, ...document.warnings].slice(0, mistakesMax);
+    for (const error of wrong) {
+      mistakes.push({ ...positions.at(error.pos[0]), message: syntaxMessage(error) });
+    }
+    if (wrong.length > 0 || document.contents === null) continue;
+    const found = toDocument(document, positions);
+    if ("value" in found) documents.push(found);
+    else mistakes.push(...found.mistakes);
+  }
+  return { documents, mistakes };
+}
+
+function parse(text: string, mistakes: SyntaxMistake[]): readonly Document[] {
+  const whole = (message: string): readonly Document[] => {
+    mistakes.push({ line: 1, column: 1, message });
+    return [];
   };
   try {
     const parsed = parseAllDocuments(text, {
-      lineCounter: lines,
-      uniqueKeys: true,
+      // Found by findStructureMistakes: the parser compares each key with every other one.
+      uniqueKeys: false,
       // 1 and "1" would become one key of a JavaScript object: as texts they are found to be the same.
       stringKeys: true,
       logLevel: "error",
@@ -44,68 +62,57 @@ export function readManifestText(text: string): ManifestText {
       schema: "core",
     });
     const all: readonly Document[] = "empty" in parsed ? [] : parsed;
-    if (all.length > documentsMax) {
-      const message = `more than ${documentsMax} documents in one file`;
-      return { documents, mistakes: [{ line: 1, column: 1, message }] };
-    }
-    for (const document of all) {
-      for (const { pos, message } of [...document.errors, ...document.warnings]) {
-        mistakes.push({ ...at(pos[0]), message: firstLine(message) });
-      }
-      if (document.errors.length + document.warnings.length > 0) continue;
-      if (document.contents === null) continue;
-      const found = toDocument(document, at);
-      if ("message" in found) mistakes.push(found);
-      else documents.push(found);
-    }
+    if (all.length <= documentsMax) return all;
+    return whole(`more than ${documentsMax} documents in one file`);
   } catch (error) {
-    mistakes.push({ line: 1, column: 1, message: `cannot be read: ${firstLine(String(error))}` });
+    const deep = error instanceof RangeError;
+    return whole(`cannot be read: ${deep ? "nested too deeply" : "it is no YAML"}`);
   }
-  return { documents, mistakes };
 }
 
 function toDocument(
   document: Document,
-  at: (offset: number | undefined) => Position,
-): ManifestDocument | SyntaxMistake {
-  const root: unknown = document.contents;
+  { at }: TextPositions,
+): ManifestDocument | { readonly mistakes: readonly SyntaxMistake[] } {
+  const root = document.contents;
+  if (!isNode(root)) return { mistakes: [{ ...at(0), message: "cannot be read: it is no YAML" }] };
+  const lineOf = (offset: number): number => at(offset).line;
+  const mistakes = findStructureMistakes(root, { lineOf, mistakesMax });
+  if (mistakes.length > 0) {
+    return { mistakes: mistakes.map(({ offset, message }) => ({ ...at(offset), message })) };
+  }
   try {
-    const value: unknown = document.toJS({ maxAliasCount: yamlAliasesMax });
+    const value: unknown = document.toJS({ maxAliasCount: repetitionsMax });
     return { value, locate: (path) => at(offsetOf(root, path)) };
-  } catch (error) {
-    return { ...at(offsetOf(root, [])), message: firstLine(String(error)) };
+  } catch {
+    // Every anchor is there, none repeats itself and nothing is deep: what is left are too many repetitions.
+    const message = `YAML aliases repeat a part more than ${repetitionsMax} times`;
+    return { mistakes: [{ ...at(startOf(root)), message }] };
   }
 }
 
-function offsetOf(root: unknown, path: readonly (string | number)[]): number | undefined {
+function offsetOf(root: unknown, path: readonly (string | number)[]): number {
   let node = root;
   let offset = startOf(root);
   for (const step of path) {
     if (isMap(node)) {
       const pair = node.items.find(({ key }) => keyText(key) === String(step));
       if (pair === undefined) break;
-      offset = startOf(pair.key) ?? offset;
+      offset = startOf(pair.key);
       node = pair.value;
     } else if (isSeq(node) && typeof step === "number") {
       const item: unknown = node.items[step];
       if (item === undefined) break;
-      offset = startOf(item) ?? offset;
+      offset = startOf(isPair(item) ? item.key : item);
       node = item;
     } else break;
   }
   return offset;
 }
 
-function keyText(key: unknown): string | undefined {
-  if (isScalar(key)) return String(key.value);
-  return typeof key === "string" ? key : undefined;
-}
-
-function startOf(node: unknown): number | undefined {
-  if (isNode(node)) return node.range?.[0];
-  return isPair(node) ? startOf(node.key) : undefined;
-}
-
-function firstLine(text: string): string {
-  return (text.split("\n")[0] ?? "").slice(0, 300);
+/** The parser's sentence without what it quotes from the file, which may be a secret. */
+function syntaxMessage({ code, message }: YAMLError): string {
+  if (code === "NON_STRING_KEY") return "a key must be plain text";
+  const sentence = (message.split("\n")[0] ?? "").replace(/: .*$/, "").replace(/".*"/, "");
+  return toAscii(sentence).slice(0, 200);
 }

@@ -1,8 +1,7 @@
-// A file or directory of manifests -> resources and every problem with its place. Reads a mounted ConfigMap through the
-// one directory that `..data` points to, so that a swap in the middle of a load never mixes two versions.
+// Manifest files -> resources, compiled policy, and every problem with its place.
 
-import { readdir, readFile, realpath, stat } from "node:fs/promises";
-import { basename, extname, join } from "node:path";
+import { hash } from "node:crypto";
+import { readFile } from "node:fs/promises";
 import type { CompiledPolicy } from "../policy/compile.ts";
 import { compilePolicy } from "../policy/compile.ts";
 import { decodeResource } from "../policy/decode.ts";
@@ -10,12 +9,16 @@ import type { LocatedProblem, Problem } from "../policy/problem.ts";
 import type { Resource } from "../policy/resources.ts";
 import type { ManifestDocument } from "./manifest-documents.ts";
 import { readManifestText } from "./manifest-documents.ts";
-
-/** Most bytes of one file, most files, and deepest nesting of directories. */
-export const fileBytesMax = 32 * 1024 * 1024;
-export const filesMax = 5_000;
-const directoryDepthMax = 8;
-const extensions = new Set([".yaml", ".yml", ".json"]);
+import { contentHashOf, type HashedFile } from "./manifest-hash.ts";
+import {
+  fileBytesMax,
+  listManifestFiles,
+  readFault,
+  tooLarge,
+  unreadable,
+} from "./manifest-listing.ts";
+import { createProblemList, type ProblemCounts, type ProblemList } from "./problem-list.ts";
+import { createTextPositions } from "./text-positions.ts";
 
 export type ManifestFile = { readonly file: string; readonly text: string };
 
@@ -25,6 +28,55 @@ export type ManifestFiles = {
   readonly problems: readonly LocatedProblem[];
 };
 
+/** Reads every manifest under `path`; hidden names are skipped. Rejects never. */
+export async function readManifestFiles(
+  path: string,
+): Promise<ManifestFiles & { readonly contentHash: string }> {
+  const listing = await listManifestFiles(path);
+  const files: ManifestFile[] = [];
+  const hashed: HashedFile[] = [];
+  const problems: LocatedProblem[] = [...listing.problems];
+  for (const { file, path: opened } of listing.entries) {
+    try {
+      const bytes = await readFile(opened);
+      hashed.push({ file, content: hash("sha256", bytes, "hex") });
+      const read =
+        bytes.length > fileBytesMax ? unreadable(file, tooLarge) : toManifestFile(file, bytes);
+      if ("text" in read) files.push(read);
+      else problems.push(read);
+    } catch (error) {
+      hashed.push({ file, content: readFault(error) });
+      problems.push(unreadable(file, readFault(error)));
+    }
+  }
+  return { files, problems, contentHash: contentHashOf(hashed, listing.problems) };
+}
+
+/** Strict UTF-8: a replaced byte could turn one name into another. A byte order mark at the beginning is dropped. */
+export function toManifestFile(file: string, bytes: Uint8Array): ManifestFile | LocatedProblem {
+  const whole = decodedPrefix(bytes, bytes.length);
+  if (whole !== undefined) return { file, text: whole };
+  let [good, bad] = [0, bytes.length];
+  while (bad - good > 1) {
+    const middle = Math.floor((good + bad) / 2);
+    if (decodedPrefix(bytes, middle) === undefined) bad = middle;
+    else good = middle;
+  }
+  const before = decodedPrefix(bytes, good) ?? "";
+  const place = createTextPositions(before).at(before.length);
+  return { ...unreadable(file, "it is not UTF-8 here"), ...place };
+}
+
+/** undefined where the bytes are not UTF-8. A character that the end cuts counts as whole, except at the very end. */
+function decodedPrefix(bytes: Uint8Array, length: number): string | undefined {
+  try {
+    const decoder = new TextDecoder("utf-8", { fatal: true });
+    return decoder.decode(bytes.subarray(0, length), { stream: length < bytes.length });
+  } catch {
+    return undefined;
+  }
+}
+
 export type LoadedResource = {
   readonly resource: Resource;
   readonly locate: (problem: Problem) => LocatedProblem;
@@ -32,63 +84,23 @@ export type LoadedResource = {
 
 export type Manifests = {
   readonly resources: readonly LoadedResource[];
-  readonly problems: readonly LocatedProblem[];
+  /** Whether there is a Model, be it one that cannot be decoded. */
+  readonly modelExists: boolean;
 };
 
-/** Reads every manifest under `path`; hidden names are skipped. Rejects never. */
-export async function readManifestFiles(path: string): Promise<ManifestFiles> {
-  const files: ManifestFile[] = [];
-  const problems: LocatedProblem[] = [];
-  const visit = async (shown: string, depth: number): Promise<void> => {
-    try {
-      const info = await stat(shown);
-      if (info.isDirectory()) {
-        if (depth > directoryDepthMax) throw new Error("directories are nested too deeply");
-        const inside = await mountedVersion(shown);
-        for (const name of (await readdir(inside)).sort()) {
-          if (!name.startsWith(".")) await visit(join(inside, name), depth + 1);
-        }
-        return;
-      }
-      if (!info.isFile()) return;
-      if (depth > 0 && !extensions.has(extname(basename(shown)).toLowerCase())) return;
-      if (info.size > fileBytesMax) throw new Error(`larger than ${fileBytesMax} bytes`);
-      if (files.length >= filesMax) throw new Error(`more than ${filesMax} files`);
-      const bytes = await readFile(shown);
-      files.push({ file: shown, text: new TextDecoder("utf-8", { fatal: true }).decode(bytes) });
-    } catch (error) {
-      const message = `cannot be read: ${error instanceof Error ? error.message : String(error)}`;
-      problems.push(placed({ severity: "invalid", object: undefined, path: [], message }, shown));
-    }
-  };
-  await visit(path, 0);
-  return { files, problems };
-}
-
-async function mountedVersion(directory: string): Promise<string> {
-  try {
-    return await realpath(join(directory, "..data"));
-  } catch {
-    return directory;
-  }
-}
-
-/** Pure: the same files, the same result. */
-export function decodeManifests({ files, problems: unread }: ManifestFiles): Manifests {
+/** Adds everything that is wrong to `problems`. The same files, the same result. */
+export function decodeManifests(
+  { files, problems: unread }: ManifestFiles,
+  problems: ProblemList,
+): Manifests {
   const resources: LoadedResource[] = [];
-  const problems: LocatedProblem[] = [...unread];
+  let modelExists = false;
+  for (const problem of unread) problems.add(problem, () => problem);
   for (const { file, text } of files) {
     const { documents, mistakes } = readManifestText(text);
     for (const { message, line, column } of mistakes) {
-      problems.push({
-        severity: "invalid",
-        object: undefined,
-        path: [],
-        message,
-        file,
-        line,
-        column,
-      });
+      const mistake = { severity: "invalid", object: undefined, path: [], message } as const;
+      problems.add({ ...mistake, file }, () => ({ ...mistake, file, line, column }));
     }
     for (const document of documents) {
       for (const { value, base } of objectsOf(document)) {
@@ -98,13 +110,16 @@ export function decodeManifests({ files, problems: unread }: ManifestFiles): Man
           ...document.locate([...base, ...problem.path]),
         });
         const decoded = decodeResource(value);
-        problems.push(...decoded.problems.map(locate));
+        modelExists ||= decoded.kind === "Model";
+        for (const problem of decoded.problems) {
+          problems.add({ ...problem, file }, () => locate(problem));
+        }
         if (decoded.resource !== undefined) resources.push({ resource: decoded.resource, locate });
       }
     }
   }
-  problems.push(...namespaceProblems(resources));
-  return { resources, problems };
+  reportNamespaces(resources, problems);
+  return { resources, modelExists };
 }
 
 type FoundObject = { readonly value: unknown; readonly base: readonly (string | number)[] };
@@ -125,42 +140,45 @@ function objectsOf({ value }: ManifestDocument): readonly FoundObject[] {
   return [{ value, base: [] }];
 }
 
-function namespaceProblems(resources: readonly LoadedResource[]): readonly LocatedProblem[] {
+function reportNamespaces(resources: readonly LoadedResource[], problems: ProblemList): void {
   let first: string | undefined;
-  const problems: LocatedProblem[] = [];
   for (const { resource, locate } of resources) {
     const { namespace } = resource;
     first ??= namespace;
     if (namespace === undefined || namespace === first) continue;
     const message = `namespace ${namespace}, but ${first} before: a policy has one namespace`;
     const object = `${resource.kind} ${namespace}/${resource.name}`;
-    problems.push(
-      locate({ severity: "invalid", object, path: ["metadata", "namespace"], message }),
-    );
+    const path = ["metadata", "namespace"];
+    const problem = locate({ severity: "invalid", object, path, message });
+    problems.add(problem, () => problem);
   }
-  return problems;
 }
 
 export type CompiledManifests = {
   readonly policy: CompiledPolicy;
-  /** Of reading, decoding and compiling. */
+  /** Of reading, decoding and compiling; of each file the worst ones, and how many more there are. */
   readonly problems: readonly LocatedProblem[];
+  /** Of all problems, also those that are not listed. */
+  readonly problemCounts: ProblemCounts;
   /** How many resources could be decoded. */
   readonly found: number;
 };
 
 export function compileManifests(read: ManifestFiles, nowMs: number): CompiledManifests {
-  const { resources, problems } = decodeManifests(read);
+  const problems = createProblemList();
+  const { resources, modelExists } = decodeManifests(read, problems);
   const places = new Map(resources.map(({ resource, locate }) => [resource, locate]));
-  const policy = compilePolicy([...places.keys()], { nowMs });
-  const located: LocatedProblem[] = [];
+  const policy = compilePolicy([...places.keys()], { nowMs, modelExists });
   for (const { resource, ...problem } of policy.problems) {
     const locate = places.get(resource);
-    if (locate !== undefined) located.push(locate(problem));
+    if (locate === undefined) continue;
+    const { file } = locate({ ...problem, path: [] });
+    problems.add({ ...problem, file }, () => locate(problem));
   }
-  return { policy, problems: [...problems, ...located], found: resources.length };
-}
-
-function placed(problem: Problem, file: string): LocatedProblem {
-  return { ...problem, file, line: 1, column: 1 };
+  return {
+    policy,
+    problems: problems.shown(),
+    problemCounts: problems.counts(),
+    found: resources.length,
+  };
 }

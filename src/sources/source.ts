@@ -45,4 +45,6 @@ export type SourceEvents = {
   replaced(snapshot: Snapshot, problems: readonly LocatedProblem[]): void;
   /** An attempt to load failed; the last good policy, if any, stays. */
   rejected(message: string, problems: readonly LocatedProblem[]): void;
+  /** After `rejected`: the source holds the policy in force once more, under the same revision. */
+  recovered?(snapshot: Snapshot, problems: readonly LocatedProblem[]): void;
 };

@@ -15,6 +15,8 @@ export type AdminDeps = {
   readonly readiness: () => Readiness;
   readonly metricsText: () => Promise<string>;
   readonly metricsContentType: string;
+  /** Of a listening server, or of an answer; neither ends the process. */
+  readonly reportError: (error: unknown) => void;
 };
 
 export type AdminServer = {
@@ -35,7 +37,8 @@ export function createAdminServer(deps: AdminDeps): AdminServer {
       maxHeaderSize: 16_384,
     },
     (request, response) => {
-      answer(deps, request, response).catch(() => {
+      answer(deps, request, response).catch((error: unknown) => {
+        deps.reportError(error);
         if (!response.headersSent) response.writeHead(500);
         response.end();
       });
@@ -46,10 +49,13 @@ export function createAdminServer(deps: AdminDeps): AdminServer {
       const at = address.lastIndexOf(":");
       const host = address.slice(0, at).replace(/^\[|\]$/g, "");
       return new Promise((resolve, reject) => {
-        server.once("error", (error) => {
+        const refuse = (error: Error): void => {
           reject(new Error(`cannot listen on ${address}: ${error.message}`, { cause: error }));
-        });
+        };
+        server.once("error", refuse);
         server.listen(Number(address.slice(at + 1)), host, () => {
+          server.off("error", refuse);
+          server.on("error", deps.reportError);
           const bound = server.address();
           const port = typeof bound === "object" && bound !== null ? bound.port : 0;
           resolve(`${address.slice(0, at)}:${port}`);

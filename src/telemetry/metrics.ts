@@ -38,7 +38,8 @@ export type Metrics = {
   observe(observation: CheckObservation): void;
   /** `path` is /package.Service/Method. Unknown ones count as one. */
   callEnded(path: string, code: string): void;
-  policyLoaded(result: "replaced" | "rejected"): void;
+  /** `recovered`: after `rejected`, the policy in force is what the files say once more. */
+  policyLoaded(result: "replaced" | "rejected" | "recovered"): void;
   /** Prometheus' text format. */
   text(): Promise<string>;
   readonly contentType: string;
@@ -103,10 +104,7 @@ export function createMetrics({ inFlight, policy }: MetricsDeps): Metrics {
       if (bodyBytes > 0) bodies.observe(bodyBytes);
     },
     callEnded(path, code) {
-      const [, service = "", method = ""] = knownPaths.has(path)
-        ? path.split("/")
-        : ["", "unknown", "unknown"];
-      handled.inc({ grpc_service: service, grpc_method: method, grpc_code: code });
+      handled.inc({ ...labelsOfPath(path), grpc_code: code });
     },
     policyLoaded(result) {
       loads.inc({ result });
@@ -114,4 +112,13 @@ export function createMetrics({ inFlight, policy }: MetricsDeps): Metrics {
     text: () => registry.metrics(),
     contentType: registry.contentType,
   };
+}
+
+function labelsOfPath(path: string): {
+  readonly grpc_service: string;
+  readonly grpc_method: string;
+} {
+  const known = knownPaths.has(path) ? path : "/unknown/unknown";
+  const [, grpc_service = "", grpc_method = ""] = known.split("/");
+  return { grpc_service, grpc_method };
 }

@@ -34,6 +34,19 @@ test("runKeyNew prints a manifest whose hash is that of the secret", async () =>
   assert.equal(resource.expiresAtMs, Date.UTC(2030, 0, 1));
 });
 
+test("runKeyNew warns of a key that can use nothing, and of no other", async () => {
+  const warning = /warning: without --team and --model the key can use nothing/;
+  const useless = await keyNew("alice", "--namespace", "prod");
+  assert.equal(useless.status, 0);
+  assert.match(useless.stderr, warning);
+  for (const args of [
+    ["--team", "t"],
+    ["--model", "m"],
+  ]) {
+    assert.doesNotMatch((await keyNew("alice", ...args)).stderr, warning);
+  }
+});
+
 test("runKeyNew never makes the same secret twice", async () => {
   const [first, second] = await Promise.all([keyNew("a"), keyNew("a")]);
   assert.notEqual(first.stderr, second.stderr);

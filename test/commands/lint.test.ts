@@ -1,11 +1,12 @@
 // Tests of `aliasguard lint`: every problem with its place, and the exit status.
 
 import assert from "node:assert/strict";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { runLint } from "../../src/commands/lint.ts";
+import { problemsPerFileMax } from "../../src/sources/problem-list.ts";
 import { recordOutput } from "./output-recorder.ts";
 
 const policies = join(import.meta.dirname, "..", "policies");
@@ -31,10 +32,38 @@ test("runLint prints every mistake of a bad policy with file, line and column, a
   assert.deepEqual(stdout.replaceAll(`${policies}/`, "").trimEnd().split("\n"), expected);
 });
 
+test("runLint names the first problems of a file, and counts all", async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), "aliasguard-lint-"));
+  t.after(() => rm(directory, { recursive: true }));
+  const document =
+    "apiVersion: aliasguard.dev/v1alpha1\nkind: Team\nmetadata: { name: X }\nspec: {}\n";
+  await writeFile(join(directory, "p.yaml"), Array(500).fill(document).join("---\n"));
+  const { status, stdout } = await lint(directory);
+  assert.equal(status, 1);
+  const lines = stdout.trimEnd().split("\n");
+  assert.equal(lines.length, problemsPerFileMax + 2);
+  assert.match(lines[0] ?? "", /p\.yaml:1:1: invalid: 300 more problems in this file$/);
+  assert.equal(lines.at(-1), "0 resources in 1 files: 500 invalid, 0 disabled, 0 advice");
+});
+
+test("runLint refuses a file that is not UTF-8, with the place of the first wrong byte", async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), "aliasguard-lint-"));
+  t.after(() => rm(directory, { recursive: true }));
+  await writeFile(join(directory, "p.yaml"), Buffer.from("# \xe9\n# ab\xff\n", "latin1"));
+  await writeFile(join(directory, "q.yaml"), "# \u00e9\u{1f600}\n");
+  const { status, stdout } = await lint(directory);
+  assert.equal(status, 1);
+  assert.match(stdout, /p\.yaml:1:3: invalid: cannot be read: it is not UTF-8 here\n/);
+  assert.doesNotMatch(stdout, /q\.yaml/);
+});
+
 test("runLint exits 1 when there is no file, and when there is nothing in it", async (t) => {
   const missing = await lint(join(policies, "no-such-file.yaml"));
   assert.equal(missing.status, 1);
-  assert.match(missing.stdout, /no-such-file\.yaml:1:1: invalid: cannot be read/);
+  assert.match(
+    missing.stdout,
+    /no-such-file\.yaml:1:1: invalid: cannot be read: there is no such file or directory\n/,
+  );
   const directory = await mkdtemp(join(tmpdir(), "aliasguard-lint-"));
   t.after(() => rm(directory, { recursive: true }));
   const empty = await lint(directory);

@@ -17,7 +17,8 @@ test("compilePolicy accepts a chain of 8 aliases", () => {
 
 test("compilePolicy disables exactly the alias that starts a chain of 9", () => {
   assert.deepEqual(lines(compile(...chain(9))), [
-    "disabled ModelAlias a0: a0 is a chain of more than 8 aliases",
+    "disabled ModelAlias a0: a0 is a chain of more than 8 aliases: " +
+      "a0 -> a1 -> a2 -> a3 -> a4 -> a5 -> a6 -> a7 -> a8",
   ]);
 });
 
@@ -32,6 +33,22 @@ test("compilePolicy names the members of a cycle in order, for whoever leads int
     "disabled ModelAlias b: b ends in a cycle of aliases: b -> c -> b",
     "disabled ModelAlias c: c ends in a cycle of aliases: b -> c -> b",
   ]);
+});
+
+test("compilePolicy names 10 members of a long cycle and counts the others", () => {
+  const cycle = Array.from({ length: 2_000 }, (_, at) => alias(`a${at}`, `a${(at + 1) % 2_000}`));
+  const [first = ""] = lines(compile(...cycle));
+  assert.match(first, /: a0 -> a1 -> .*a9 -> 1990 more -> a0$/);
+  assert.ok(first.length < 200);
+});
+
+test("compilePolicy follows the longest branch when it names a chain that is too long", () => {
+  const last = alias("start", "m", {
+    target: undefined,
+    targets: [{ model: "a7" }, { model: "a0" }],
+  });
+  const policy = compile(...chain(8), last);
+  assert.match(lines(policy)[0] ?? "", /start -> a0 -> a1 -> .* -> a7$/);
 });
 
 test("compilePolicy calls a target dangling only when the catalogue is closed", () => {

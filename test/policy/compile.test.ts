@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { compilePolicy } from "../../src/policy/compile.ts";
 import { alias, compile, digest, keyHash, lines, resource } from "./manifest-builder.ts";
 
 const older = "2025-01-01T00:00:00Z";
@@ -164,6 +165,63 @@ test("compilePolicy gives one snapshot and one list of problems whatever the ord
       assert.deepEqual(policy.snapshot, expected.snapshot);
     }),
     { numRuns: 50 },
+  );
+});
+
+test("compilePolicy closes the catalogue as soon as any Model exists, in force or not", () => {
+  const key = resource("VirtualKey", "k", { keyHash: keyHash(1), grants: { models: ["*"] } });
+  const closed = compilePolicy([key], { nowMs: 0, modelExists: true });
+  assert.deepEqual(closed.snapshot.catalogue, new Map());
+  const open = compilePolicy([key], { nowMs: 0 });
+  assert.equal(open.snapshot.catalogue, undefined);
+  assert.notEqual(open.snapshot.revision, closed.snapshot.revision);
+  const twice = compile(resource("Model", "m", {}), resource("Model", "m", { name: "n" }));
+  assert.equal(twice.snapshot.catalogue?.size, 1);
+});
+
+test("compilePolicy compiles equal grants once, and unequal ones never into one", () => {
+  const key = (number: number, grants: object) =>
+    resource("VirtualKey", `k${number}`, { keyHash: keyHash(number), grants });
+  const policy = compile(
+    resource("AccessGroup", "g", { models: ["a", "b/*"] }),
+    key(1, { groups: ["g"] }),
+    key(2, { groups: ["g"] }),
+    key(3, { groups: ["g"], deny: ["a"] }),
+    key(4, { models: ["g"] }),
+    key(5, { deny: ["g"] }),
+  );
+  const grant = (number: number) => policy.snapshot.keys.get(digest(number))?.key.grant;
+  assert.equal(grant(1), grant(2));
+  assert.notEqual(grant(1), grant(3));
+  assert.equal(grant(1)?.models, grant(3)?.models);
+  assert.deepEqual([...(grant(3)?.deny.exact ?? [])], ["a"]);
+  assert.deepEqual([...(grant(4)?.models.exact ?? [])], ["g"]);
+  assert.deepEqual([...(grant(5)?.models.exact ?? [])], []);
+});
+
+test("compilePolicy reports a missing group of every key that shares the grant", () => {
+  const key = (number: number) =>
+    resource("VirtualKey", `k${number}`, {
+      keyHash: keyHash(number),
+      grants: { groups: ["gone"] },
+    });
+  assert.deepEqual(
+    compile(key(1), key(2)).problems.map(({ object }) => object),
+    ["VirtualKey k1", "VirtualKey k2"],
+  );
+});
+
+test("compilePolicy advises to drop a previous secret that has expired, and no other", () => {
+  const key = (number: number, until: string) =>
+    resource("VirtualKey", `k${number}`, {
+      keyHash: keyHash(number),
+      grants: { models: ["a"] },
+      previous: { keyHash: keyHash(number + 10), until },
+    });
+  const policy = compile(key(1, "2026-01-01T00:00:00Z"), key(2, "2026-01-01T00:00:01Z"));
+  assert.deepEqual(
+    policy.problems.map(({ severity, object, path }) => [severity, object, path.join(".")]),
+    [["advice", "VirtualKey k1", "spec.previous.until"]],
   );
 });
 

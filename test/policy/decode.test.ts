@@ -108,6 +108,15 @@ test("decodeResource skips objects of other groups with advice", () => {
   );
 });
 
+test("decodeResource says of which kind an object is that it cannot read", () => {
+  assert.equal(decodeResource(manifest("Model", "a", { backend: "x" })).kind, "Model");
+  assert.equal(decodeResource({ ...manifest("Model", "a", {}), apiVersion: "x" }).kind, "Model");
+  assert.equal(decodeResource({ apiVersion: "v1", kind: "ConfigMap" }).kind, undefined);
+  for (const value of [undefined, null, 7, "Model", ["Model"], {}, { kind: "__proto__" }]) {
+    assert.equal(decodeResource(value).kind, undefined);
+  }
+});
+
 test("decodeResource never repeats what may be a secret", () => {
   const { problems } = decodeResource(manifest("VirtualKey", "a", { keyHash: "hunter2-hunter2" }));
   assert.equal(problems.length, 1);

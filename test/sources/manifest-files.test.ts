@@ -12,17 +12,19 @@ import {
   decodeManifests,
   readManifestFiles,
 } from "../../src/sources/manifest-files.ts";
+import { createProblemList } from "../../src/sources/problem-list.ts";
 
 const head = "apiVersion: aliasguard.dev/v1alpha1\nkind: ModelAlias\n";
 
 function decode(...texts: readonly string[]) {
   const files = texts.map((text, index) => ({ file: `${index}.yaml`, text }));
-  const { resources, problems } = decodeManifests({ files, problems: [] });
+  const problems = createProblemList();
+  const { resources } = decodeManifests({ files, problems: [] }, problems);
   return {
     names: resources.map(({ resource }) => resource.name),
-    places: problems.map(
-      ({ severity, file, line, column }) => `${severity} ${file}:${line}:${column}`,
-    ),
+    places: problems
+      .shown()
+      .map(({ severity, file, line, column }) => `${severity} ${file}:${line}:${column}`),
   };
 }
 
@@ -88,10 +90,10 @@ test("readManifestText never throws on any text", () => {
   );
   fc.assert(
     fc.property(text, (candidate) => {
-      const { problems } = decodeManifests({
-        files: [{ file: "f", text: candidate }],
-        problems: [],
-      });
+      const { problems } = compileManifests(
+        { files: [{ file: "f", text: candidate }], problems: [] },
+        0,
+      );
       assert.ok(problems.every(({ line, column }) => line >= 1 && column >= 1));
     }),
     { numRuns: 300 },

@@ -1,0 +1,134 @@
+// What a reload of a large policy costs the checks that run meanwhile: the longest gap of the event loop with the file
+// source, beside the gap when the same work is done on the loop itself. Run by hand: node test/bench/policy.ts
+
+import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { availableParallelism, cpus, tmpdir } from "node:os";
+import { join } from "node:path";
+import { monitorEventLoopDelay } from "node:perf_hooks";
+import { compilePolicy } from "../../src/policy/compile.ts";
+import { decodeResource } from "../../src/policy/decode.ts";
+import { createFileSource } from "../../src/sources/file-source.ts";
+import { readManifestText } from "../../src/sources/manifest-documents.ts";
+import { compileManifests, readManifestFiles } from "../../src/sources/manifest-files.ts";
+import { listManifestFiles, stampOf } from "../../src/sources/manifest-listing.ts";
+
+const sizes = [2_500, 5_000, 10_000];
+const teams = 50;
+const head = (kind: string, name: string): string =>
+  `apiVersion: aliasguard.dev/v1alpha1\nkind: ${kind}\nmetadata: { name: ${name} }\n`;
+const keyHash = (number: number): string => `sha256:${number.toString(16).padStart(64, "0")}`;
+
+/** `keys` VirtualKeys, each with a grant of its own, as many ModelAliases, and 50 Teams. `edit` changes one alias. */
+function policyOf(keys: number, edit: number): string {
+  const documents: string[] = [];
+  for (let at = 0; at < teams; at++) {
+    documents.push(`${head("Team", `team-${at}`)}spec: { grants: { models: ["vendor/*"] } }\n`);
+  }
+  for (let at = 0; at < keys; at++) {
+    const target = at === 0 ? `vendor/edit-${edit}` : `vendor/model-${at % 100}`;
+    documents.push(
+      `${head("ModelAlias", `alias-${at}`)}spec: { target: ${target} }\n`,
+      `${head("VirtualKey", `key-${at}`)}spec:\n  team: team-${at % teams}\n` +
+        `  grants: { models: [vendor/model-${at}, vendor/model-${at % 7}] }\n` +
+        `  keyHash: ${keyHash(at)}\n`,
+    );
+  }
+  return documents.join("---\n");
+}
+
+type Measured = { readonly ms: number; readonly gapMs: number };
+
+async function measured(work: () => Promise<void>): Promise<Measured> {
+  const gaps = monitorEventLoopDelay({ resolution: 1 });
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  gaps.enable();
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  const startMs = performance.now();
+  await work();
+  const ms = performance.now() - startMs;
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  gaps.disable();
+  return { ms, gapMs: gaps.max / 1e6 };
+}
+
+const print = (line: string): void => void process.stdout.write(`${line}\n`);
+const whole = (value: number): string => value.toFixed(0).padStart(7);
+
+async function benchReload(directory: string, keys: number): Promise<void> {
+  const file = join(directory, "policy.yaml");
+  const write = async (edit: number): Promise<void> => {
+    await writeFile(`${file}.new`, policyOf(keys, edit));
+    await rename(`${file}.new`, file);
+  };
+  await write(0);
+  let replaced = Promise.withResolvers<void>();
+  const source = createFileSource({
+    path: directory,
+    nowMs: () => 0,
+    events: { replaced: () => replaced.resolve(), rejected: (why) => replaced.reject(why) },
+  });
+  await source.start();
+  const reloads: Measured[] = [];
+  for (let edit = 1; edit <= 3; edit++) {
+    replaced = Promise.withResolvers<void>();
+    await write(edit);
+    reloads.push(await measured(() => replaced.promise));
+  }
+  const idle = await measured(() => new Promise((resolve) => setTimeout(resolve, 500)));
+  await source.stop();
+  const inline = await measured(async () => {
+    compileManifests(await readManifestFiles(directory), 0);
+  });
+  const ms = Math.max(...reloads.map((reload) => reload.ms));
+  const gapMs = Math.max(...reloads.map((reload) => reload.gapMs));
+  const perObject = ((inline.ms * 1000) / (2 * keys)).toFixed(0);
+  print(
+    `${whole(keys)} keys and aliases:${whole(ms)} ms from edit to in force, longest gap${whole(gapMs)} ms` +
+      ` (idle${whole(idle.gapMs)} ms) | on the loop${whole(inline.ms)} ms, longest gap${whole(inline.gapMs)} ms, ${perObject} us an object`,
+  );
+}
+
+function benchKeysOfOneMap(): void {
+  for (const keys of [2_000, 4_000, 8_000, 64_000]) {
+    const text = Array.from({ length: keys }, (_, at) => `key-${at}: x\n`).join("");
+    const startMs = performance.now();
+    readManifestText(text);
+    print(`${whole(keys)} keys in one map:${whole(performance.now() - startMs)} ms`);
+  }
+}
+
+/** Heap of 10,000 keys that use one group of 1,024 models. */
+function benchSharedGrants(): void {
+  const resources = Array.from({ length: 10_001 }, (_, at) => {
+    const [kind, name, spec] =
+      at === 0
+        ? ["AccessGroup", "g", { models: Array.from({ length: 1024 }, (_, model) => `m-${model}`) }]
+        : ["VirtualKey", `key-${at}`, { grants: { groups: ["g"] }, keyHash: keyHash(at) }];
+    const manifest = { apiVersion: "aliasguard.dev/v1alpha1", kind, metadata: { name }, spec };
+    return decodeResource(manifest).resource;
+  }).filter((resource) => resource !== undefined);
+  const before = process.memoryUsage().heapUsed;
+  const { counts } = compilePolicy(resources, { nowMs: 0 });
+  const mib = (process.memoryUsage().heapUsed - before) / 1024 / 1024;
+  print(`${counts.keys} keys of one group of 1,024 models: at most ${whole(mib)} MiB of heap`);
+}
+
+async function benchPoll(directory: string): Promise<void> {
+  for (let at = 0; at < 1_000; at++) await writeFile(join(directory, `more-${at}.yaml`), "");
+  const poll = await measured(async () => void stampOf(await listManifestFiles(directory)));
+  print(`one look at 1,001 files:${whole(poll.ms)} ms, longest gap${whole(poll.gapMs)} ms`);
+}
+
+print(`Node ${process.version}, ${availableParallelism()} x ${cpus()[0]?.model ?? "unknown"}`);
+// The source itself does not keep a process alive.
+const alive = setInterval(() => {}, 1_000);
+benchSharedGrants();
+benchKeysOfOneMap();
+const directory = await mkdtemp(join(tmpdir(), "aliasguard-bench-"));
+try {
+  for (const keys of sizes) await benchReload(directory, keys);
+  await benchPoll(directory);
+} finally {
+  clearInterval(alive);
+  await rm(directory, { recursive: true });
+}
