@@ -3,18 +3,19 @@
 import { readFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { createDecider } from "../core/decide.ts";
-import { type Decision, denials } from "../core/decision.ts";
-import { denialEnvelope } from "../core/envelope.ts";
 import type { AuthzRequest, DecisionContext } from "../core/request.ts";
+import { askServer } from "../envoy/check-client.ts";
 import { decisionFlags, readDecisionSettings } from "../settings.ts";
 import { compileManifests, readManifestFiles } from "../sources/manifest-files.ts";
+import { explain, explainAnswer } from "./explain.ts";
 import type { CommandIo, ExitCode } from "./io.ts";
 
-export const checkUsage = `Usage: aliasguard check --policy PATH [request]
+export const checkUsage = `Usage: aliasguard check (--policy PATH | --server ADDRESS) [request]
 
 Decides on one request as the server would, and explains it. Exit 0: allowed or answered. 1: refused. 2: usage.
 
-  --policy PATH      file or directory of policy manifests
+  --policy PATH      file or directory of policy manifests: decides here, offline
+  --server ADDRESS   a running authorizer, host:port or unix:/path: asks it as Envoy would
   --key-file FILE    the virtual key's secret, read from a file; "-" is standard input
   --key SECRET       the same on the command line, where other users of this machine can see it
   --model NAME       the requested model; makes a small body for --path
@@ -24,12 +25,13 @@ Decides on one request as the server would, and explains it. Exit 0: allowed or 
   --header 'N: V'    one more request header; may be repeated
   --json             print the decision as JSON
 
-The server's flags that a decision depends on count here too, and so do their variables:
+With --policy the server's flags that a decision depends on count too, and so do their variables:
   ${decisionFlags.map((flag) => `--${flag}`).join(" ")}
 `;
 
 const options = {
   policy: { type: "string" },
+  server: { type: "string" },
   key: { type: "string" },
   "key-file": { type: "string" },
   model: { type: "string" },
@@ -64,23 +66,41 @@ export async function runCheck(
     io.stdout(checkUsage);
     return 0;
   }
-  if (values.policy === undefined) return usageError(io, "--policy is required");
+  const { policy, server } = values;
+  if ((policy === undefined) === (server === undefined)) {
+    return usageError(io, "either --policy or --server is required");
+  }
   const decisionSettings = readDecisionSettings(settingFlags, io.env);
   if (!decisionSettings.ok) return usageError(io, decisionSettings.issues.join("\n"));
   const request = await readRequest(values);
   if (typeof request === "string") return usageError(io, request);
-  const manifests = compileManifests(await readManifestFiles(values.policy), context.nowMs);
+  if (server !== undefined) return checkServer(server, { request, io, json: values.json });
+  if (policy === undefined) return usageError(io, "--policy is required");
+  const manifests = compileManifests(await readManifestFiles(policy), context.nowMs);
   const { snapshot } = manifests.policy;
   if (manifests.found === 0 || manifests.problems.some(({ severity }) => severity === "invalid")) {
-    io.stderr(
-      `aliasguard check: the policy cannot be used; see: aliasguard lint ${values.policy}\n`,
-    );
+    io.stderr(`aliasguard check: the policy cannot be used; see: aliasguard lint ${policy}\n`);
     return 1;
   }
   const decide = createDecider(decisionSettings.settings);
   const decision = decide(snapshot, request, context);
   io.stdout(values.json ? `${JSON.stringify(decision)}\n` : explain(request, decision));
   return decision.kind === "deny" ? 1 : 0;
+}
+
+async function checkServer(
+  server: string,
+  { request, io, json }: { request: AuthzRequest; io: CommandIo; json: boolean },
+): Promise<ExitCode> {
+  try {
+    const answer = await askServer(server, request);
+    io.stdout(json ? `${JSON.stringify(answer)}\n` : explainAnswer(request, answer));
+    if ("ok_response" in answer) return 0;
+    return answer.denied_response.status.code === 200 ? 0 : 1;
+  } catch (error) {
+    io.stderr(`aliasguard check: ${error instanceof Error ? error.message : String(error)}\n`);
+    return 1;
+  }
 }
 
 /** Throws on a flag that nobody knows. */
@@ -157,50 +177,4 @@ async function readInput(file: string): Promise<Buffer | undefined> {
   } catch {
     return undefined;
   }
-}
-
-function explain(request: AuthzRequest, decision: Decision): string {
-  const lines: [string, string][] = [["request", `${request.method} ${request.path}`]];
-  if (decision.operation !== undefined) {
-    lines.push(["operation", `${decision.operation} (${decision.dialect})`]);
-  }
-  if (decision.key !== undefined) {
-    lines.push([
-      "key",
-      decision.key + (decision.team === undefined ? "" : `, team ${decision.team}`),
-    ]);
-  }
-  if (decision.requestedModel !== undefined) lines.push(["requested", decision.requestedModel]);
-  switch (decision.kind) {
-    case "allow":
-      lines.push(
-        ["resolved", [...decision.hops, decision.model].join(" -> ")],
-        ["decision", "allow"],
-      );
-      for (const [name, value] of decision.setHeaders) lines.push(["sets", `${name}: ${value}`]);
-      for (const { offset, old, new: put } of decision.bodyEdits) {
-        lines.push(["edits", `byte ${offset}: ${old} becomes ${put}`]);
-      }
-      break;
-    case "answer":
-      lines.push(["decision", "answered by the gateway"], ["body", decision.body]);
-      break;
-    case "deny": {
-      const { reason, trace } = decision;
-      if (trace !== undefined) {
-        const whose =
-          trace.refusedBy === undefined
-            ? "leads nowhere"
-            : `not allowed by the ${trace.refusedBy}'s grants`;
-        lines.push(["refused", `${[...trace.hops, trace.model].join(" -> ")}: ${whose}`]);
-      }
-      lines.push(["decision", `deny: ${reason}`]);
-      lines.push(["answer", `${denials[reason].status} ${denialEnvelope(decision).body}`]);
-      break;
-    }
-    default:
-      return decision satisfies never;
-  }
-  if (decision.revision !== undefined) lines.push(["revision", decision.revision]);
-  return lines.map(([name, text]) => `${name.padEnd(10)} ${text}\n`).join("");
 }

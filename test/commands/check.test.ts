@@ -168,7 +168,7 @@ test("runCheck exits 1 and points at lint when the policy cannot be used", async
 
 const missing = join(folder.path, "missing.txt");
 const misuses: readonly (readonly [string, readonly string[], RegExp])[] = [
-  ["no policy", ["--model", "m"], /--policy is required/],
+  ["no policy", ["--model", "m"], /either --policy or --server is required/],
   ["an unknown flag", [...alice, "--modle", "m"], /--modle/],
   ["an argument", [...alice, "stray"], /stray/],
   ["a flag without its value", [...alice, "--model"], /--model/],
@@ -212,5 +212,5 @@ test("runCheck names a bad variable", async () => {
 test("runCheck explains itself with --help and exits 0", async () => {
   const { code, stdout } = await check(["--help"]);
   assert.equal(code, 0);
-  assert.match(stdout, /^Usage: aliasguard check --policy PATH/);
+  assert.match(stdout, /^Usage: aliasguard check \(--policy PATH \| --server ADDRESS\)/);
 });
