@@ -141,3 +141,21 @@ describe("Envoy with failure_mode_allow", { skip }, () => {
     assert.equal(stack.backend.received.length, 0);
   });
 });
+
+describe("Envoy with the splice enabled on the forwarding route only", { skip }, () => {
+  let stack: Stack;
+  before(async () => {
+    stack = await Stack.start([changes.luaOnForwardingRouteOnly]);
+  });
+  after(() => stack.stop());
+
+  // Which filters run is decided on the first route, before the check: here the splice never does.
+  it("refuses what needs the splice, and serves what does not", async () => {
+    const aliased = await stack.ask(alice.value, chat("AgentX-LLM"));
+    assert.equal(aliased.status, 500, aliased.body);
+    assert.equal(stack.backend.received.length, 0);
+    const direct = await stack.ask(alice.value, chat(target));
+    assert.equal(direct.status, 200, direct.body);
+    assert.equal(stack.backend.received.length, 1);
+  });
+});

@@ -77,6 +77,14 @@ export const changes = {
       ["common_http_protocol_options", "headers_with_underscores_action"],
       "DROP_HEADER",
     ),
+  /** The splice runs only where the route says so; the route that a request begins on does not. */
+  luaOnForwardingRouteOnly: (config) => {
+    add(luaFilter(config), "disabled", true);
+    const forwarding = routesOf(config).find((route) => "route" in nodeAt(route, []));
+    const type = "type.googleapis.com/envoy.config.route.v3.FilterConfig";
+    const enabled = { "envoy.filters.http.lua": { "@type": type, config: {} } };
+    add(nodeAt(forwarding, []), "typed_per_filter_config", enabled);
+  },
   healthChecksLeftOut: (config) => remove(cluster(config, "authorizer"), "health_checks"),
 } as const satisfies Record<string, ConfigChange>;
 
@@ -145,9 +153,13 @@ function removeNamed(list: unknown[], name: string): void {
   list.splice(list.indexOf(named(list, name)), 1);
 }
 
-function removeRoute(config: ConfigNode, prefix: string): void {
+function routesOf(config: ConfigNode): unknown[] {
   const hosts = listAt(manager(config), ["route_config", "virtual_hosts"]);
-  const routes = listAt(hosts[0], ["routes"]);
+  return listAt(hosts[0], ["routes"]);
+}
+
+function removeRoute(config: ConfigNode, prefix: string): void {
+  const routes = routesOf(config);
   const at = routes.findIndex((route) => nodeAt(route, ["match"])["prefix"] === prefix);
   if (at < 0) throw new Error(`envoy.yaml has no route for "${prefix}"`);
   routes.splice(at, 1);
