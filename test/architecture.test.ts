@@ -24,7 +24,12 @@ const targetOf = ({ file, specifier }: Import): string =>
 /** Which folders each folder may import from; "" is the files beside them: main and settings. */
 const arrows: Readonly<Record<string, readonly string[]>> = {
   "": ["", "commands", "core"],
-  commands: ["", "commands", "core", "policy", "envoy", "sources", "telemetry"],
+  commands: [
+    ...["", "commands", "core", "policy", "envoy", "sources", "telemetry"],
+    ...["controller", "kubernetes"],
+  ],
+  controller: ["controller", "policy", "core"],
+  kubernetes: ["kubernetes"],
   envoy: ["envoy", "core"],
   sources: ["sources", "policy", "core"],
   telemetry: ["telemetry", "core"],

@@ -80,7 +80,7 @@ export function compileAliases(
       const message = own
         ? `${by} has an alias ${alias.name} of its own, which wins${where}`
         : `the alias ${alias.name} is taken by ${by}, which wins${where}`;
-      context.report(own ? "advice" : "disabled", resource, ["spec", "alias"], message);
+      context.report(own ? "advice" : "disabled", resource, ["spec", "alias"], message, "conflict");
     }
     if (places > 0) admitted.push([resource, alias]);
   }
@@ -110,7 +110,8 @@ function scopesOf(
     if (scope !== undefined) scopes.push({ scope, team });
     else {
       const path = ["spec", "teams", index];
-      context.report(none ? "disabled" : "advice", resource, path, `there is no Team ${team}`);
+      const message = `there is no Team ${team}`;
+      context.report(none ? "disabled" : "advice", resource, path, message, "team_not_found");
     }
   }
   return scopes;
@@ -134,13 +135,14 @@ export function reportUnusable(
       const more = members.length - membersNamedMax;
       const named = members.slice(0, membersNamedMax);
       const way = [...named, more > 0 ? `${more} more` : [], members[0] ?? ""].flat().join(" -> ");
-      report("disabled", resource, path, `${alias.name} ends in a cycle of aliases: ${way}`);
+      const message = `${alias.name} ends in a cycle of aliases: ${way}`;
+      report("disabled", resource, path, message, "cycle");
       return true;
     }
     case "too_long": {
       const way = check.longestWay(alias.name).join(" -> ");
       const message = `${alias.name} is a chain of more than ${aliasHopsMax} aliases: ${way}`;
-      report("disabled", resource, path, message);
+      report("disabled", resource, path, message, "chain_too_long");
       return true;
     }
     case "dangling":
@@ -149,6 +151,7 @@ export function reportUnusable(
         resource,
         path,
         `${alias.name} leads to ${verdict.model}, which is neither a Model nor an alias`,
+        "target_not_found",
       );
       return true;
     default:

@@ -31,7 +31,8 @@ export function createGrantCompiler(groups: Groups): GrantCompiler {
     for (const [index, name] of spec.groups.entries()) {
       if (groups.has(name)) continue;
       const path = ["spec", "grants", "groups", index];
-      report("disabled", holder, path, `there is no AccessGroup ${name}: it grants nothing`);
+      const message = `there is no AccessGroup ${name}: it grants nothing`;
+      report("disabled", holder, path, message, "group_not_found");
     }
     const { models, aliases, groups: groupNames, deny } = spec;
     return shared(grants, JSON.stringify([models, aliases, groupNames, deny]), () => ({

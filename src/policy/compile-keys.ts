@@ -78,7 +78,7 @@ function digestOf(
   const digest = secretDigests.get(resource.name);
   if (digest === undefined) {
     const message = `Secret ${credential.name} cannot be read here: the key is off; files need keyHash`;
-    context.leaveOut(resource, ["spec", "secretRef"], message);
+    context.leaveOut(resource, ["spec", "secretRef"], message, "secret_not_found");
   }
   return digest;
 }
@@ -95,7 +95,7 @@ function previousOf(
     credential.kind === "digest" ? credential.digest : previousSecretDigests.get(resource.name);
   if (digest !== undefined) return { digest, untilMs };
   const message = "the previous Secret cannot be read here: it is no longer valid";
-  context.report("disabled", resource, ["spec", "previous"], message);
+  context.report("disabled", resource, ["spec", "previous"], message, "secret_not_found");
   return undefined;
 }
 
@@ -104,7 +104,7 @@ function compileKey(resource: VirtualKeyResource, surroundings: Surroundings): V
   const team = teamReference(resource.team, surroundings.teams);
   if (team !== undefined && team.team === undefined) {
     const message = `there is no Team ${team.name}: the key is unusable`;
-    context.report("disabled", resource, ["spec", "team"], message);
+    context.report("disabled", resource, ["spec", "team"], message, "team_not_found");
   }
   const aliases = compileOwnAliases(resource.aliases);
   const outer =

@@ -25,8 +25,14 @@ export type KubeApi = {
   readonly kubeconfig: string;
   /** kubectl of the server's version. */
   readonly kubectl: string;
-  /** One request; `body` is sent as JSON, or as it is with a type of its own. */
-  send(method: string, path: string, body?: unknown, type?: string): Promise<KubeAnswer>;
+  /** One request; `body` is sent as JSON, or as it is with a type of its own. `more` are further headers. */
+  send(
+    method: string,
+    path: string,
+    body?: unknown,
+    type?: string,
+    more?: Readonly<Record<string, string>>,
+  ): Promise<KubeAnswer>;
   stop(): Promise<void>;
 };
 
@@ -50,7 +56,8 @@ export async function getKubeBinaries(): Promise<string> {
   return built;
 }
 
-function kitFolder(): string {
+/** Where the kit puts what it builds. */
+export function kitFolder(): string {
   const [, version = ""] =
     /KUBERNETES=v([0-9.]+)/.exec(readFileSync(join(kit, "lib.sh"), "utf8")) ?? [];
   const cache = process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache");
@@ -106,9 +113,10 @@ function senderOf(kubeconfig: string): KubeApi["send"] {
     key: bytesOf(user["client-key-data"]),
   });
   const server = cluster["server"] ?? "";
-  return (method, path, body, type = "application/json") =>
+  return (method, path, body, type = "application/json", more = {}) =>
     new Promise((resolve, reject) => {
       const headers = {
+        ...more,
         accept: "application/json",
         ...(body === undefined ? {} : { "content-type": type }),
       };

@@ -1,0 +1,246 @@
+// The objects of one namespace -> the policy that the authorizers get, and what the status of each object should say.
+// Pure: the same objects give the same answer, in any order.
+
+import { authorizeModel } from "../core/authorize.ts";
+import { resolve } from "../core/resolve.ts";
+import type { Alias, Grant, Snapshot, Team, VirtualKey } from "../core/snapshot.ts";
+import { type CompiledPolicy, compilePolicy } from "../policy/compile.ts";
+import type { CompileProblem } from "../policy/compile-context.ts";
+import { decodeResource } from "../policy/decode.ts";
+import type { Problem } from "../policy/problem.ts";
+import type {
+  KeyCredential,
+  ModelAliasResource,
+  Resource,
+  VirtualKeyResource,
+} from "../policy/resources.ts";
+import { conditionsOf } from "./conditions.ts";
+import { type DesiredStatus, objectKey, type PolicyObject } from "./objects.ts";
+
+/** What could be made of the entry of a Secret that a key names. `weak`: too short or with characters that no key has. */
+export type SecretDigest =
+  | { readonly kind: "digest"; readonly digest: string }
+  | { readonly kind: "missing" }
+  | { readonly kind: "weak" };
+
+/** `name/entry` of a Secret, as a key of the digests. */
+export function secretEntry({
+  name,
+  key,
+}: {
+  readonly name: string;
+  readonly key: string;
+}): string {
+  return `${name}/${key}`;
+}
+
+export type TranslateOptions = {
+  readonly nowMs: number;
+  readonly secrets: ReadonlyMap<string, SecretDigest>;
+};
+
+export type Translation = {
+  /** What the authorizers compile: every object that can be read, secrets already resolved to digests. */
+  readonly resources: readonly Resource[];
+  readonly modelExists: boolean;
+  readonly policy: CompiledPolicy;
+  /** The status of each object, by `objectKey`, once the policy is written or while it is not. */
+  readonly statusOf: (object: PolicyObject, isWritten: boolean) => DesiredStatus;
+};
+
+/** Entries of Secrets that the keys name: the controller reads them before it translates. */
+export function secretsNamedBy(objects: readonly PolicyObject[]): ReadonlySet<string> {
+  const entries = new Set<string>();
+  for (const object of objects) {
+    if (object.kind !== "VirtualKey") continue;
+    const { resource } = decodeResource(object);
+    if (resource?.kind !== "VirtualKey") continue;
+    for (const credential of [resource.credential, resource.previous?.credential]) {
+      if (credential?.kind === "secretRef") entries.add(secretEntry(credential));
+    }
+  }
+  return entries;
+}
+
+export function translate(
+  objects: readonly PolicyObject[],
+  { nowMs, secrets }: TranslateOptions,
+): Translation {
+  const decoded = new Map<string, Decoded>();
+  const resources: Resource[] = [];
+  let modelExists = false;
+  for (const object of objects) {
+    const { resource, problems } = decodeResource(object);
+    modelExists ||= object.kind === "Model";
+    const invalid = problems.filter(({ severity }) => severity === "invalid");
+    const isReadable = resource !== undefined && invalid.length === 0;
+    decoded.set(objectKey(object), { resource: isReadable ? resource : undefined, invalid });
+    if (isReadable) resources.push(resource);
+  }
+  const policy = compilePolicy(resources, { nowMs, modelExists, ...digestsOf(resources, secrets) });
+  const disabled = disabledByObject(policy.problems, secrets);
+  const members = membersOf(resources);
+  return {
+    resources: resources.flatMap((resource) => withDigests(resource, secrets) ?? []),
+    modelExists,
+    policy,
+    statusOf: (object, isWritten) => {
+      const found = decoded.get(objectKey(object));
+      const findings = {
+        invalid: found?.invalid ?? [],
+        disabled: disabled.get(objectKey(object)) ?? [],
+        isWritten,
+      };
+      const conditions = conditionsOf(object, findings);
+      const resource = found?.resource;
+      if (resource?.kind === "ModelAlias") {
+        return { conditions, resolvesTo: resolvesTo(policy.snapshot, resource) };
+      }
+      if (object.kind !== "Team") return { conditions };
+      return { conditions, keys: members.get(object.metadata.name) ?? 0 };
+    },
+  };
+}
+
+type Decoded = { readonly resource: Resource | undefined; readonly invalid: readonly Problem[] };
+
+function digestOf(
+  credential: KeyCredential,
+  secrets: ReadonlyMap<string, SecretDigest>,
+): string | undefined {
+  if (credential.kind === "digest") return credential.digest;
+  const found = secrets.get(secretEntry(credential));
+  return found?.kind === "digest" ? found.digest : undefined;
+}
+
+function digestsOf(resources: readonly Resource[], secrets: ReadonlyMap<string, SecretDigest>) {
+  const secretDigests = new Map<string, string>();
+  const previousSecretDigests = new Map<string, string>();
+  for (const resource of resources) {
+    if (resource.kind !== "VirtualKey") continue;
+    const digest = digestOf(resource.credential, secrets);
+    if (digest !== undefined) secretDigests.set(resource.name, digest);
+    const previous = resource.previous && digestOf(resource.previous.credential, secrets);
+    if (previous !== undefined) previousSecretDigests.set(resource.name, previous);
+  }
+  return { secretDigests, previousSecretDigests };
+}
+
+/** The resource as the authorizers get it: they read no Secrets. undefined: a key whose secret is not to be had. */
+function withDigests(
+  resource: Resource,
+  secrets: ReadonlyMap<string, SecretDigest>,
+): Resource | undefined {
+  if (resource.kind !== "VirtualKey") return resource;
+  const digest = digestOf(resource.credential, secrets);
+  if (digest === undefined) return undefined;
+  const previous = resource.previous && digestOf(resource.previous.credential, secrets);
+  const key: VirtualKeyResource = {
+    ...resource,
+    credential: { kind: "digest", digest },
+    previous:
+      resource.previous === undefined || previous === undefined || previous === digest
+        ? undefined
+        : { credential: { kind: "digest", digest: previous }, untilMs: resource.previous.untilMs },
+  };
+  return key;
+}
+
+function disabledByObject(
+  problems: readonly CompileProblem[],
+  secrets: ReadonlyMap<string, SecretDigest>,
+): ReadonlyMap<string, readonly CompileProblem[]> {
+  const byObject = new Map<string, CompileProblem[]>();
+  for (const problem of problems) {
+    if (problem.severity === "advice") continue;
+    const { kind, name } = problem.resource;
+    const key = `${kind}/${name}`;
+    byObject.set(key, [...(byObject.get(key) ?? []), inClusterWords(problem, secrets)]);
+  }
+  return byObject;
+}
+
+/** The compiler speaks of files: here the Secret is either not there or too weak. */
+function inClusterWords(
+  problem: CompileProblem,
+  secrets: ReadonlyMap<string, SecretDigest>,
+): CompileProblem {
+  if (problem.cause !== "secret_not_found" || problem.resource.kind !== "VirtualKey")
+    return problem;
+  const isPrevious = problem.path[1] === "previous";
+  const { credential, previous } = problem.resource;
+  const named = isPrevious ? previous?.credential : credential;
+  if (named?.kind !== "secretRef") return problem;
+  const isWeak = secrets.get(secretEntry(named))?.kind === "weak";
+  const what = isWeak
+    ? `entry ${named.key} of Secret ${named.name} is no key: 20 to 512 printable characters without spaces and commas`
+    : `there is no entry ${named.key} in a Secret ${named.name}`;
+  return { ...problem, message: what };
+}
+
+function membersOf(resources: readonly Resource[]): ReadonlyMap<string, number> {
+  const members = new Map<string, number>();
+  for (const resource of resources) {
+    if (resource.kind !== "VirtualKey" || resource.team === undefined) continue;
+    members.set(resource.team, (members.get(resource.team) ?? 0) + 1);
+  }
+  return members;
+}
+
+/** Models named in a status: a weighted chain can lead to more. */
+const resolvesToMax = 64;
+
+function aliasOf({ alias, targets, stickyBy, hidden }: ModelAliasResource): Alias {
+  const running = targets.filter(({ weight }) => weight > 0);
+  return { name: alias, targets: running, stickyBy, hidden };
+}
+
+const nobody = { name: "", disabled: false, notBeforeMs: undefined, expiresAtMs: undefined };
+
+/** For a caller without aliases of its own. Empty where the alias leads nowhere. */
+function resolvesTo(snapshot: Snapshot, resource: ModelAliasResource): readonly string[] {
+  const alias = aliasOf(resource);
+  const aliases = new Map([[alias.name, alias]]);
+  const key: VirtualKey = { ...nobody, team: undefined, grant: undefined, aliases };
+  const resolution = resolve(snapshot, key, alias.name, { draw: 0, headers: new Map() });
+  return resolution.ok ? [...resolution.models].sort().slice(0, resolvesToMax) : [];
+}
+
+/** Pairs of a class of keys and an alias that are looked at for the numbers of keys; beyond, the numbers are left out. */
+const usagePairsMax = 1_000_000;
+
+/**
+ * How many keys can use each alias, by the name callers send; undefined when there are too many to count. Keys with one
+ * grant, one team and no aliases of their own are alike and counted together.
+ */
+export function countUsage(
+  { snapshot }: CompiledPolicy,
+  aliasNames: readonly string[],
+): ReadonlyMap<string, number> | undefined {
+  const classes = new Map<Grant | undefined, Map<Team | undefined, KeyClass>>();
+  const all: KeyClass[] = [];
+  const seen = new Set<VirtualKey>();
+  for (const { key } of snapshot.keys.values()) {
+    if (seen.has(key)) continue;
+    seen.add(key);
+    const byTeam = classes.get(key.grant) ?? new Map<Team | undefined, KeyClass>();
+    classes.set(key.grant, byTeam);
+    const known = key.aliases.size === 0 ? byTeam.get(key.team?.team) : undefined;
+    if (known !== undefined) known.count += 1;
+    else {
+      const fresh = { key, count: 1 };
+      all.push(fresh);
+      if (key.aliases.size === 0) byTeam.set(key.team?.team, fresh);
+    }
+  }
+  if (all.length * aliasNames.length > usagePairsMax) return undefined;
+  const lots = { draw: 0, headers: new Map<string, string>() };
+  return new Map(
+    aliasNames.map((name) => {
+      const users = all.filter(({ key }) => authorizeModel(snapshot, key, name, lots).ok);
+      return [name, users.reduce((sum, { count }) => sum + count, 0)];
+    }),
+  );
+}
+
+type KeyClass = { readonly key: VirtualKey; count: number };

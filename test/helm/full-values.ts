@@ -1,0 +1,90 @@
+// Values with everything on and every value given: what is rendered only when asked for is rendered with these.
+
+const labels = { "example.com/owner": "platform" };
+
+const component = {
+  replicas: 3,
+  serviceAccount: { create: true, name: "", annotations: { "example.com/role": "r" } },
+  resources: {
+    requests: { cpu: "1", memory: "1Gi", "ephemeral-storage": "10Mi" },
+    limits: { cpu: 2, memory: 2_147_483_648 },
+  },
+  heapPercent: 60,
+  extraEnv: [
+    { name: "TZ", value: "UTC" },
+    { name: "POD", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } },
+  ],
+  podAnnotations: { "prometheus.io/scrape": "true" },
+  podLabels: { tier: "edge" },
+  nodeSelector: { "kubernetes.io/os": "linux" },
+  tolerations: [{ key: "edge", operator: "Exists", effect: "NoExecute", tolerationSeconds: 5 }],
+  affinity: {
+    nodeAffinity: {
+      requiredDuringSchedulingIgnoredDuringExecution: {
+        nodeSelectorTerms: [
+          { matchExpressions: [{ key: "kubernetes.io/arch", operator: "In", values: ["amd64"] }] },
+        ],
+      },
+    },
+  },
+  priorityClassName: "system-cluster-critical",
+};
+
+/** Every setting of the chart, with a value that is not the default. */
+export const fullSettings = {
+  logLevel: "debug",
+  logAllowSample: 0.000_5,
+  modelHeaders: ["x-model", "x-ai-model"],
+  bodyBytesMax: 33_000_000,
+  acceptTextBody: true,
+  bodyEdits: "header-only",
+  keepCredentials: true,
+  pathPrefixes: ["/v1", "", "/llm/v1"],
+  queryParameters: ["trace"],
+  bodyFields: ["api_base", "metadata.langfuse_*"],
+  inFlightBytesMax: 134_217_728,
+  waitingChecksMax: 1000,
+  concurrentStreamsMax: 100,
+  drainDelayMs: 7500,
+};
+
+export const fullValues = {
+  nameOverride: "guard",
+  fullnameOverride: "",
+  commonLabels: labels,
+  image: {
+    repository: "localhost/team/aliasguard",
+    tag: "1.2.3",
+    digest: `sha256:${"a".repeat(64)}`,
+    pullPolicy: "Always",
+  },
+  imagePullSecrets: [{ name: "pull" }],
+  runAsUser: 1001,
+  bindAddress: "[::]",
+  crds: { install: true },
+  rbac: { create: true, aggregate: true },
+  secrets: { read: true },
+  settings: fullSettings,
+  podDisruptionBudget: { enabled: true },
+  networkPolicy: {
+    enabled: true,
+    from: [
+      { namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": "envoy" } } },
+      { podSelector: { matchExpressions: [{ key: "app", operator: "Exists" }] } },
+      { ipBlock: { cidr: "10.0.0.0/8", except: ["10.1.0.0/16"] } },
+    ],
+    adminFrom: [{ namespaceSelector: {} }],
+  },
+  topologySpread: {
+    enabled: true,
+    topologyKeys: ["kubernetes.io/hostname"],
+    whenUnsatisfiable: "DoNotSchedule",
+  },
+  authorizer: {
+    ...component,
+    preStopSleepSeconds: 4,
+    extraArgs: ["--socket-mode=600"],
+    service: { annotations: { "example.com/note": "grpc" } },
+  },
+  controller: { ...component, policyShardsMax: 2, extraArgs: ["--log-level=warn"] },
+};
