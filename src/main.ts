@@ -10,6 +10,7 @@ const usage = `Usage: aliasguard COMMAND [options]
 Alias-first authorization for LLM traffic on Envoy.
 
   serve      answer Envoy's ext_authz checks
+  controller compile custom resources into the ConfigMaps that servers read
   check      explain one decision, offline
   lint       say everything that is wrong with a policy
   key new    mint a virtual key
@@ -44,6 +45,10 @@ async function run(args: readonly string[]): Promise<number> {
       const code = await runServe(rest, io, stopSignal());
       setTimeout(() => process.exit(), leftoversMs).unref();
       return code;
+    }
+    case "controller": {
+      const { runController } = await import("./commands/controller.ts");
+      return runController(rest, io, stopSignal());
     }
     case "check": {
       const { runCheck } = await import("./commands/check.ts");

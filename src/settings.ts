@@ -34,7 +34,12 @@ const row = <Flag extends string>(
 });
 
 export const settingRows = [
-  row("policy", "", "File or directory of policy manifests. Required."),
+  row("policy", "", "File or directory of policy manifests. This or policy-configmap."),
+  row(
+    "policy-configmap",
+    "",
+    "NAMESPACE/NAME of the ConfigMap that a controller writes; watched, so Kubernetes is needed.",
+  ),
   row(
     "listen",
     "127.0.0.1:9191",
@@ -70,7 +75,7 @@ export const settingRows = [
   ),
   row(
     "waiting-checks-max",
-    "16384",
+    "4096",
     "Checks that may wait for their turn; more are refused with 503.",
   ),
   row("concurrent-streams-max", "512", "Checks at a time on one connection."),
@@ -81,7 +86,9 @@ export const settingRows = [
 export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
 
 export type Settings = {
+  /** Path of the manifests; empty where a ConfigMap is the source. */
   readonly policy: string;
+  readonly policyConfigMap: { readonly namespace: string; readonly name: string } | undefined;
   readonly listen: readonly string[];
   readonly admin: string;
   readonly logLevel: LogLevel;
@@ -93,6 +100,17 @@ export type Settings = {
   readonly socketMode: number;
   readonly drainDelayMs: number;
 };
+
+function readConfigMap(
+  given: SettingText,
+  reader: SettingReader,
+): { readonly namespace: string; readonly name: string } {
+  const isName = matches(
+    /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\/[a-z0-9]([-.a-z0-9]{0,240}[a-z0-9])?$/,
+  );
+  const [namespace = "", name = ""] = reader.one(given, isName, "NAMESPACE/NAME").split("/");
+  return { namespace, name };
+}
 
 /** `unknownVariables`: names that look like ours and are not; a word to the operator, for they are often misspellings. */
 export type SettingsResult =
@@ -118,10 +136,15 @@ export function readSettings(args: readonly string[], env: Env): SettingsResult 
   const read = createLookup(given, env);
   const reader = createSettingReader(issues);
   const policy = read("policy");
-  if (policy.text === "")
-    issues.push(`${policy.name} is required: a file or directory of policy manifests`);
+  const configMap = read("policy-configmap");
+  if (policy.text === "" && configMap.text === "") {
+    issues.push(`${policy.name} or ${configMap.name} is required: where the policy is`);
+  } else if (policy.text !== "" && configMap.text !== "") {
+    issues.push(`${policy.name} and ${configMap.name} exclude each other`);
+  }
   const settings: Settings = {
     policy: policy.text,
+    policyConfigMap: configMap.text === "" ? undefined : readConfigMap(configMap, reader),
     listen: reader.list(read("listen"), isListenAddress, "host:port or unix:/path"),
     admin: reader.one(read("admin"), isTcpAddress, "host:port"),
     logLevel: reader.choice(read("log-level"), logLevels),

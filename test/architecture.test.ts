@@ -28,10 +28,10 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     ...["", "commands", "core", "policy", "envoy", "sources", "telemetry"],
     ...["controller", "kubernetes"],
   ],
-  controller: ["controller", "policy", "core"],
-  kubernetes: ["kubernetes"],
+  controller: ["controller", "policy", "core", "kubernetes"],
+  kubernetes: ["kubernetes", "core", "policy"],
   envoy: ["envoy", "core"],
-  sources: ["sources", "policy", "core"],
+  sources: ["sources", "policy", "core", "kubernetes"],
   telemetry: ["telemetry", "core"],
   policy: ["policy", "core"],
   core: ["core"],
@@ -68,6 +68,29 @@ test("core and policy read no clock, draw no lots, log nothing and wait for noth
       return forbidden.test(code);
     });
   assert.deepEqual(wrong, []);
+});
+
+test("the Kubernetes client library is loaded by kubernetes/client.ts alone, never at start", () => {
+  const users = imports.filter(({ specifier }) => specifier.startsWith("@kubernetes/"));
+  assert.deepEqual(
+    users.map(({ file }) => file),
+    ["kubernetes/client.ts"],
+  );
+  const seen = new Set<string>();
+  const visit = (file: string): void => {
+    if (seen.has(file)) return;
+    seen.add(file);
+    const text = readFileSync(join(root, file), "utf8");
+    // A `type` import leaves nothing behind; `import(` waits until it is asked for.
+    const found = text.matchAll(
+      /^(?:import|export)\s(?!type\b)(?:[^;"]*?\sfrom\s)?\s*"(\.[^"]+)"/gm,
+    );
+    for (const [, specifier = ""] of found) visit(targetOf({ file, specifier }));
+  };
+  visit("main.ts");
+  visit("commands/serve.ts");
+  assert.ok(seen.has("sources/file-source.ts"));
+  assert.equal(seen.has("kubernetes/client.ts"), false);
 });
 
 test("src has no import cycle", () => {

@@ -53,10 +53,7 @@ for (const command of ["serve", "check", "lint", "key new"]) {
     const args = command.split(" ");
     const [wrong, help] = await Promise.all([aliasguard(...args), aliasguard(...args, "--help")]);
     assert.deepEqual([wrong.code, wrong.stdout], [2, ""]);
-    assert.match(
-      wrong.stderr,
-      /--policy is required|either --policy or --server is required|wants/,
-    );
+    assert.match(wrong.stderr, /is required|wants/);
     assert.deepEqual([help.code, help.stderr], [0, ""]);
     assert.match(help.stdout, new RegExp(`^Usage: aliasguard ${command}`));
   });

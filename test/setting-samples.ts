@@ -26,6 +26,12 @@ const yes = ["", "yes", "1", "TRUE", "true,true"];
 
 export const samples: Readonly<Record<Row, Sample>> = {
   policy: { text: "/p/q", read: ({ policy }) => policy, value: "/p/q", bad: [""] },
+  "policy-configmap": {
+    text: "prod/llm-policy",
+    read: ({ policyConfigMap }) => policyConfigMap,
+    value: { namespace: "prod", name: "llm-policy" },
+    bad: ["x", "/x", "x/", "a/b/c", "A/b", "a/B", "a b/c", `a/${"b".repeat(254)}`],
+  },
   listen: {
     text: "[::1]:0, unix:/run/a.sock",
     read: ({ listen }) => listen,

@@ -35,25 +35,28 @@ test("readSettings has the defaults of the table", () => {
   const { hashSeed: _, ...decision } = defaultDecisionSettings;
   assert.deepEqual(settingsOf([]), {
     policy: "p",
+    policyConfigMap: undefined,
     listen: ["127.0.0.1:9191"],
     admin: "127.0.0.1:9192",
     logLevel: "info",
     logAllowSample: 1,
     decision,
     inFlightBytesMax: 268_435_456,
-    waitingChecksMax: 16_384,
+    waitingChecksMax: 4096,
     concurrentStreamsMax: 512,
     socketMode: 0o666,
     drainDelayMs: 5000,
   });
 });
 
+const isPolicy = (flag: string): boolean => flag === "policy" || flag === "policy-configmap";
+
 for (const { flag, variable } of settingRows) {
   const { text, read, value, bad } = samples[flag];
 
   test(`readSettings reads --${flag} and ${variable}, and the flag wins`, () => {
     const [wrong = ""] = bad;
-    const plain = flag === "policy" ? [] : ["--policy", "p"];
+    const plain = isPolicy(flag) ? [] : ["--policy", "p"];
     const results = [
       readSettings([...plain, `--${flag}`, text], {}),
       readSettings([...plain, `--${flag}=${text}`], {}),
@@ -65,7 +68,7 @@ for (const { flag, variable } of settingRows) {
   });
 
   test(`readSettings refuses bad values of --${flag} by the name they were given under`, () => {
-    const plain = flag === "policy" ? [] : ["--policy", "p"];
+    const plain = isPolicy(flag) ? [] : ["--policy", "p"];
     for (const wrong of bad) {
       const [byFlag, ...moreByFlag] = issuesOf([...plain, `--${flag}=${wrong}`]);
       const [byEnv, ...moreByEnv] = issuesOf(plain, { [variable]: wrong });
@@ -78,12 +81,16 @@ for (const { flag, variable } of settingRows) {
 }
 
 test("readSettings gives every issue at once", () => {
-  const args = settingRows.map(({ flag }) => `--${flag}=${samples[flag].bad[0] ?? ""}`);
+  const rows = settingRows.filter(({ flag }) => flag !== "policy-configmap");
+  const args = rows.map(({ flag }) => `--${flag}=${samples[flag].bad[0] ?? ""}`);
   const issues = issuesOf(args);
   assert.deepEqual(
     issues.map((issue) => issue.split(" ", 1)[0]).sort(),
-    settingRows.map(({ flag }) => `--${flag}`).sort(),
+    rows.map(({ flag }) => `--${flag}`).sort(),
   );
+  assert.deepEqual(issuesOf(["--policy=p", "--policy-configmap=a/b"]), [
+    "--policy and --policy-configmap exclude each other",
+  ]);
 });
 
 test("readSettings refuses unknown flags and arguments without losing the rest, and repeats no value of theirs", () => {
@@ -92,7 +99,7 @@ test("readSettings refuses unknown flags and arguments without losing the rest, 
     "there is no flag --polcy",
     'there is no argument "stray"',
     "--admin needs a value: found nothing",
-    "--policy is required: a file or directory of policy manifests",
+    "--policy or --policy-configmap is required: where the policy is",
     '--listen must be host:port or unix:/path: current value is "x"',
   ]);
   assert.deepEqual(issuesOf(["--policy", "p", "--__proto__=x"]), ["there is no flag --__proto__"]);

@@ -11,17 +11,17 @@ import { createEnvoyServer, type EnvoyServer } from "../envoy/server.ts";
 import { wireCodec } from "../envoy/wire.ts";
 import type { LocatedProblem } from "../policy/problem.ts";
 import { readSettings, type Settings, settingRows } from "../settings.ts";
-import { createFileSource } from "../sources/file-source.ts";
 import { createAdminServer, type Readiness } from "../telemetry/admin-server.ts";
 import { createDecisionLog } from "../telemetry/decision-log.ts";
 import { createLogger, type Logger } from "../telemetry/logger.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
 import type { CommandIo, ExitCode } from "./io.ts";
+import { prepareSource, type Source } from "./policy-source.ts";
 
-export const serveUsage = `Usage: aliasguard serve --policy PATH [options]
+export const serveUsage = `Usage: aliasguard serve (--policy PATH | --policy-configmap NAMESPACE/NAME) [options]
 
-Answers Envoy's ext_authz checks from a policy in files. The policy may change while it runs; a bad edit changes
-nothing and is logged. Each option is also an environment variable; the flag wins.
+Answers Envoy's ext_authz checks from a policy in files, or in the ConfigMaps that \`aliasguard controller\` writes. The
+policy may change while it runs; a bad one changes nothing and is logged. Each option is also an environment variable; the flag wins.
 
 ${settingRows
   .map(({ flag, variable, default: fallback, help }) => {
@@ -57,14 +57,17 @@ export async function runServe(
   const { settings, unknownVariables } = read;
   const logger = createLogger(settings.logLevel);
   for (const variable of unknownVariables) logger.warn({ variable }, "unknown variable");
-  const authorizer = createAuthorizer(settings, logger);
   const stopRequested = aborted(signal);
+  let authorizer: Authorizer | undefined;
   try {
+    const reportProblem = (problem: string): void => logger.warn({ problem }, "API server");
+    const openSource = await prepareSource(settings, { nowMs, reportProblem });
+    authorizer = createAuthorizer(settings, logger, openSource);
     await authorizer.start(stopRequested);
   } catch (error) {
     logger.error({ err: error }, "start failed");
     if (!logger.isLevelEnabled("error")) io.stderr(`aliasguard serve: ${messageOf(error)}\n`);
-    await authorizer.stop(0);
+    await authorizer?.stop(0);
     return 1;
   }
   await stopRequested;
@@ -92,9 +95,12 @@ type Authorizer = {
   stop(drainDelayMs: number): Promise<void>;
 };
 
-function createAuthorizer(settings: Settings, logger: Logger): Authorizer {
+type OpenSource = Awaited<ReturnType<typeof prepareSource>>;
+
+function createAuthorizer(settings: Settings, logger: Logger, openSource: OpenSource): Authorizer {
   const state: State = { draining: false, bound: undefined, ready: false };
-  const { source, health, server, admin, sayReady } = createParts(settings, logger, state);
+  const parts = createParts(settings, { logger, state, openSource });
+  const { source, health, server, admin, sayReady } = parts;
   return {
     async start(stopRequested) {
       const adminAddress = await admin.listen(settings.admin);
@@ -118,32 +124,30 @@ function createAuthorizer(settings: Settings, logger: Logger): Authorizer {
 }
 
 type State = { draining: boolean; bound: Bound | undefined; ready: boolean };
-type Source = ReturnType<typeof createFileSource>;
 
 const nowMs = (): number => Date.now();
 
-function createParts(settings: Settings, logger: Logger, state: State) {
-  const source = createFileSource({
-    path: settings.policy,
-    nowMs,
-    events: {
-      replaced(snapshot, problems) {
-        metrics.policyLoaded("replaced");
-        logProblems(logger, problems);
-        logger.info({ revision: snapshot.revision, counts: source.counts() }, "policy loaded");
-        health.changed();
-        sayReady();
-      },
-      rejected(message, problems) {
-        metrics.policyLoaded("rejected");
-        logProblems(logger, problems);
-        const kept = source.current()?.revision;
-        logger.error({ reason: message, keptRevision: kept }, "policy rejected");
-      },
-      recovered(snapshot) {
-        metrics.policyLoaded("recovered");
-        logger.info({ revision: snapshot.revision }, "policy recovered");
-      },
+function createParts(
+  settings: Settings,
+  { logger, state, openSource }: { logger: Logger; state: State; openSource: OpenSource },
+) {
+  const source: Source = openSource({
+    replaced(snapshot, problems) {
+      metrics.policyLoaded("replaced");
+      logProblems(logger, problems);
+      logger.info({ revision: snapshot.revision, counts: source.counts() }, "policy loaded");
+      health.changed();
+      sayReady();
+    },
+    rejected(message, problems) {
+      metrics.policyLoaded("rejected");
+      logProblems(logger, problems);
+      const kept = source.current()?.revision;
+      logger.error({ reason: message, keptRevision: kept }, "policy rejected");
+    },
+    recovered(snapshot) {
+      metrics.policyLoaded("recovered");
+      logger.info({ revision: snapshot.revision }, "policy recovered");
     },
   });
   const health = createHealth(() => readinessOf(source, state).ready);

@@ -31,9 +31,13 @@ export type ReconcilerDeps = {
 export type ReconcileObservation =
   | { readonly kind: "policy"; readonly revision: string; readonly configMapsWritten: number }
   | { readonly kind: "statuses"; readonly written: number }
-  | { readonly kind: "failed"; readonly step: "policy" | "statuses"; readonly error: unknown };
+  | { readonly kind: "failed"; readonly step: "policy" | "statuses"; readonly error: unknown }
+  /** After each run that had something to do, the failed ones too. */
+  | { readonly kind: "ran"; readonly isDone: boolean; readonly seconds: number };
 
 export type Reconciler = {
+  /** Whether a run is asked for that has not begun. */
+  isQueued(): boolean;
   /** Something may have changed. Cheap, and may be called any number of times. */
   request(): void;
   /** This process leads from now on, or no longer: nothing is known of what others wrote. */
@@ -67,6 +71,10 @@ class LevelReconciler implements Reconciler {
     this.#running = this.#loop();
   }
 
+  isQueued(): boolean {
+    return this.#isRequested;
+  }
+
   request(): void {
     this.#isRequested = true;
     this.#wake();
@@ -91,7 +99,7 @@ class LevelReconciler implements Reconciler {
       if (signal.aborted) return;
       await this.#deps.delay(debounceMs, signal);
       this.#isRequested = false;
-      const isDone = await this.#run();
+      const isDone = await this.#timedRun();
       if (isDone) {
         this.#retryMs = retryMsMin;
         continue;
@@ -109,10 +117,18 @@ class LevelReconciler implements Reconciler {
     });
   }
 
+  async #timedRun(): Promise<boolean> {
+    const { objects, isLeader, nowMs, observe } = this.#deps;
+    const all = objects();
+    if (all === undefined || !isLeader()) return true;
+    const startMs = nowMs();
+    const isDone = await this.#run(all);
+    observe({ kind: "ran", isDone, seconds: (nowMs() - startMs) / 1000 });
+    return isDone;
+  }
+
   /** Whether it need not be tried again. */
-  async #run(): Promise<boolean> {
-    const objects = this.#deps.objects();
-    if (objects === undefined || !this.#deps.isLeader()) return true;
+  async #run(objects: readonly PolicyObject[]): Promise<boolean> {
     let translation: Translation;
     try {
       const entries = secretsNamedBy(objects);

@@ -242,7 +242,7 @@ test("runServe names every wrong setting and exits 2 without binding anything", 
   const code = await runServe(["--admin=x"], { ...output, env }, never);
   assert.equal(code, 2);
   assert.deepEqual(output.printed().stderr.trimEnd().split("\n"), [
-    "aliasguard serve: --policy is required: a file or directory of policy manifests",
+    "aliasguard serve: --policy or --policy-configmap is required: where the policy is",
     'aliasguard serve: --admin must be host:port: current value is "x"',
     "aliasguard serve: ALIASGUARD_LOG_LEVEL must be one of debug, info, warn, error, silent: " +
       'current value is "loud"',

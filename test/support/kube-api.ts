@@ -96,6 +96,15 @@ export async function startKubeApi(binaries: string): Promise<KubeApi> {
   };
 }
 
+/** Not every path answers in JSON: /readyz says `ok`. */
+function bodyOf(text: string): KubeAnswer["body"] {
+  try {
+    return JSON.parse(text) as KubeAnswer["body"];
+  } catch {
+    return { message: text };
+  }
+}
+
 type KubeConfig = {
   readonly clusters: readonly [{ readonly cluster: Readonly<Record<string, string>> }];
   readonly users: readonly [{ readonly user: Readonly<Record<string, string>> }];
@@ -128,7 +137,7 @@ function senderOf(kubeconfig: string): KubeApi["send"] {
           const text = Buffer.concat(chunks).toString("utf8");
           resolve({
             status: incoming.statusCode ?? 0,
-            body: JSON.parse(text) as KubeAnswer["body"],
+            body: bodyOf(text),
           });
         });
       });

@@ -1,0 +1,61 @@
+// Which source a policy comes from: files, or the ConfigMaps that a controller writes. What talks to Kubernetes is loaded
+// only for the latter; it costs more memory than all the rest.
+
+import { setTimeout as wait } from "node:timers/promises";
+import type { KubeObject } from "../kubernetes/transport.ts";
+import type { Settings } from "../settings.ts";
+import type { ConfigMapData } from "../sources/configmap-source.ts";
+import { createFileSource } from "../sources/file-source.ts";
+import type { PolicySource, SnapshotHolder, SourceEvents } from "../sources/source.ts";
+
+export type Source = PolicySource & SnapshotHolder;
+
+export type SourceDeps = {
+  readonly nowMs: () => number;
+  /** The API server failed once more; the source goes on. */
+  readonly reportProblem: (message: string) => void;
+};
+
+/** Label of every ConfigMap of a policy, with the policy's name: what is watched, and nothing else of the namespace. */
+export const policyLabel = "aliasguard.dev/policy";
+
+/** Gives what makes the source, once its modules are loaded. Rejects when there is no cluster to talk to. */
+export async function prepareSource(
+  { policy, policyConfigMap }: Settings,
+  { nowMs, reportProblem }: SourceDeps,
+): Promise<(events: SourceEvents) => Source> {
+  if (policyConfigMap === undefined) {
+    return (events) => createFileSource({ path: policy, nowMs, events });
+  }
+  const { createKubeClient } = await import("../kubernetes/client.ts");
+  const { createReflector } = await import("../kubernetes/reflector.ts");
+  const { createConfigMapSource } = await import("../sources/configmap-source.ts");
+  const { namespace, name } = policyConfigMap;
+  const client = createKubeClient();
+  const transport = client.collection<KubeObject & ConfigMapData>(
+    `/api/v1/namespaces/${namespace}/configmaps`,
+    {
+      labelSelector: `${policyLabel}=${name}`,
+    },
+  );
+  return (events) =>
+    createConfigMapSource({
+      name,
+      nowMs,
+      events,
+      watch: (onChange) =>
+        createReflector({
+          transport,
+          onChange,
+          onProblem: reportProblem,
+          nowMs: () => performance.now(),
+          random: Math.random,
+          delay: kubeDelay,
+        }),
+    });
+}
+
+/** Does not keep the process alive by itself. */
+export async function kubeDelay(ms: number, signal: AbortSignal): Promise<void> {
+  await wait(ms, undefined, { signal, ref: false });
+}
