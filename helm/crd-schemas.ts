@@ -2,6 +2,7 @@
 // refuses and what lint refuses is the same. Written to helm/aliasguard/files/crds by write-crds.ts.
 
 import { modelNameBytesMax } from "../src/core/request.ts";
+import { upstreamCredentialHeaders } from "../src/core/snapshot.ts";
 import { policyLimits } from "../src/policy/limits.ts";
 import { policyGroup } from "../src/policy/resources.ts";
 
@@ -256,6 +257,26 @@ const model = object({
     type: "boolean",
     description: "Refuse unknown top-level body fields and hosted tools.",
   },
+  upstreamCredential: object(
+    {
+      name: {
+        type: "string",
+        minLength: 1,
+        maxLength: policyLimits.secretKeyLength,
+        pattern: "^[A-Za-z0-9_-][-._A-Za-z0-9]*$",
+        description: "An entry of the Secret that the authorizers have mounted, or a file there.",
+      },
+      header: {
+        type: "string",
+        enum: [...upstreamCredentialHeaders],
+        description: "Where the backend wants it. Default: authorization, as a Bearer token.",
+      },
+    },
+    {
+      required: ["name"],
+      description: "What the backend gets in place of the caller's key.",
+    },
+  ),
   ownedBy: {
     type: "string",
     maxLength: policyLimits.ownedByLength,

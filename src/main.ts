@@ -11,9 +11,9 @@ Alias-first authorization for LLM traffic on Envoy.
 
   serve      answer Envoy's ext_authz checks
   controller compile custom resources into the ConfigMaps that servers read
-  check      explain one decision, offline
-  lint       say everything that is wrong with a policy
-  key new    mint a virtual key
+  check      explain one decision, on files, a cluster's objects or a running server
+  lint       say everything that is wrong with a policy, in files or in a cluster
+  key new    mint a virtual key, as a manifest or in a cluster
 
 aliasguard COMMAND --help tells more. Exit codes: 0 done, 1 refused or failed, 2 not understood.
 `;

@@ -1,9 +1,11 @@
 // Flags and environment -> Settings, or everything that is wrong with them. One closed list, which the README prints.
 
 import { credentialCarriers } from "./core/credential.ts";
-import type { DecisionSettings } from "./core/decision-settings.ts";
+import { type DecisionSettings, defaultDecisionSettings } from "./core/decision-settings.ts";
 import { fieldPath, fieldRows } from "./core/fields.ts";
 import { methodOverrideHeaders } from "./core/header-rules.ts";
+import { namesModel } from "./core/query-rules.ts";
+import { createRouteTable } from "./core/routes.ts";
 import {
   createSettingReader,
   matches,
@@ -34,7 +36,11 @@ const row = <Flag extends string>(
 });
 
 export const settingRows = [
-  row("policy", "", "File or directory of policy manifests. This or policy-configmap."),
+  row(
+    "policy",
+    "",
+    "File or directory of policy manifests; beside policy-configmap a mounted copy of that, to start from.",
+  ),
   row(
     "policy-configmap",
     "",
@@ -62,9 +68,24 @@ export const settingRows = [
   ),
   row("keep-credentials", "false", "Leave the caller's key on the request to the backend."),
   row(
+    "upstream-credentials",
+    "",
+    "Folder with a file for each credential that backends want in place of the caller's key.",
+  ),
+  row(
     "path-prefixes",
     "/v1,,/openai/v1,/api/v1",
     "Prefixes of the OpenAI and Anthropic paths; an empty one is none.",
+  ),
+  row(
+    "realtime",
+    "false",
+    "Serve GET /v1/realtime, whose frames nobody checks: they can change the model.",
+  ),
+  row(
+    "unchecked-routes",
+    "",
+    "Routes to let through with a valid key, whatever they carry: GET /v1/files,GET /v1/files/{id}.",
   ),
   row("query-parameters", "", "More query parameters to allow on every path, with commas."),
   row("body-fields", "", "Refused body fields to let through all the same, with commas."),
@@ -86,13 +107,15 @@ export const settingRows = [
 export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
 
 export type Settings = {
-  /** Path of the manifests; empty where a ConfigMap is the source. */
+  /** Path of the manifests; where a ConfigMap is the source, of a mounted copy of it, or empty. */
   readonly policy: string;
   readonly policyConfigMap: { readonly namespace: string; readonly name: string } | undefined;
   readonly listen: readonly string[];
   readonly admin: string;
   readonly logLevel: LogLevel;
   readonly logAllowSample: number;
+  /** A folder; undefined: backends get no credential from us. */
+  readonly upstreamCredentials: string | undefined;
   readonly decision: Omit<DecisionSettings, "hashSeed">;
   readonly inFlightBytesMax: number;
   readonly waitingChecksMax: number;
@@ -139,8 +162,6 @@ export function readSettings(args: readonly string[], env: Env): SettingsResult 
   const configMap = read("policy-configmap");
   if (policy.text === "" && configMap.text === "") {
     issues.push(`${policy.name} or ${configMap.name} is required: where the policy is`);
-  } else if (policy.text !== "" && configMap.text !== "") {
-    issues.push(`${policy.name} and ${configMap.name} exclude each other`);
   }
   const settings: Settings = {
     policy: policy.text,
@@ -149,6 +170,7 @@ export function readSettings(args: readonly string[], env: Env): SettingsResult 
     admin: reader.one(read("admin"), isTcpAddress, "host:port"),
     logLevel: reader.choice(read("log-level"), logLevels),
     logAllowSample: reader.number(read("log-allow-sample"), { min: 0, max: 1, whole: false }),
+    upstreamCredentials: read("upstream-credentials").text || undefined,
     decision: readDecision(read, reader),
     inFlightBytesMax: reader.number(read("in-flight-bytes-max"), { min: 1, max: 2 ** 40 }),
     waitingChecksMax: reader.number(read("waiting-checks-max"), { min: 0, max: 1_000_000 }),
@@ -171,6 +193,8 @@ export const decisionFlags = [
   "body-edits",
   "keep-credentials",
   "path-prefixes",
+  "realtime",
+  "unchecked-routes",
   "query-parameters",
   "body-fields",
 ] as const satisfies readonly Flag[];
@@ -207,6 +231,12 @@ function readDecision(
     bodyEdits: reader.choice(read("body-edits"), ["splice", "header-only"] as const),
     keepCredentials: reader.choice(read("keep-credentials"), trueFalse) === "true",
     pathPrefixes: reader.list(read("path-prefixes"), isPathPrefix, "a path like /v1, or nothing"),
+    realtime: reader.choice(read("realtime"), trueFalse) === "true",
+    uncheckedRoutes: reader.optional(
+      read("unchecked-routes"),
+      isUncheckedRoute,
+      "METHOD /path that is not checked otherwise; {id} stands for one segment",
+    ),
     queryParameters: new Set(
       reader.optional(
         read("query-parameters"),
@@ -268,11 +298,19 @@ function isDots(segment: string): boolean {
 
 /** A backend that reads the model from the query would run what nobody has authorized. */
 function isParameterName(name: string): boolean {
-  if (!/^[A-Za-z0-9_.$%-]{1,64}$/.test(name)) return false;
-  const decoded = name.replace(/%([0-9A-Fa-f]{2})/g, (_, hex: string) =>
-    String.fromCharCode(Number.parseInt(hex, 16)),
-  );
-  return decoded.toLowerCase() !== "model";
+  return /^[A-Za-z0-9_.$%-]{1,64}$/.test(name) && !namesModel(name);
+}
+
+const uncheckedRoute =
+  /^(?:GET|HEAD|POST|PUT|PATCH|DELETE) ((?:\/(?:[A-Za-z0-9._~-]+|\{[a-z_]+\}))+)$/;
+const everyRoute = createRouteTable({ ...defaultDecisionSettings, realtime: true });
+
+/** Nothing that is checked, whose check would only seem to be switched off. */
+function isUncheckedRoute(route: string): boolean {
+  const path = uncheckedRoute.exec(route)?.[1];
+  if (path === undefined || !isPathPrefix(path.replaceAll(/[{}]/g, ""))) return false;
+  const [method = ""] = route.split(" ");
+  return everyRoute.match(method, path.replaceAll(/[{}]/g, "")).kind !== "operation";
 }
 
 /** Names that Kubernetes gives to containers for a Service called aliasguard are no misspellings. */
@@ -288,6 +326,7 @@ function unknownVariables(env: Env): readonly string[] {
 
 const listFlags: ReadonlySet<string> = new Set([
   ...["listen", "model-headers", "path-prefixes", "query-parameters", "body-fields"],
+  "unchecked-routes",
 ]);
 
 function createLookup(given: ReadonlyMap<string, string>, env: Env): (flag: Flag) => SettingText {

@@ -1,5 +1,5 @@
-// Runs test/cases/*.json: each case by the decision, by the server and by `check`, which must agree, and compares what
-// comes of it with what the case wants.
+// Runs test/cases/*.json: each case by the decision, by the server over both protocols and by `check`, which must agree,
+// and compares what comes of it with what the case wants.
 
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
@@ -7,13 +7,20 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { credentialCarriers } from "../src/core/credential.ts";
 import { denials } from "../src/core/decision.ts";
-import { bodyOperations } from "../src/core/routes.ts";
+import { bodyOperations } from "../src/core/operations.ts";
 import { type Case, type CaseFile, readCaseFiles, toText } from "./cases/case-files.ts";
-import { bytesOf, type Outcome, outcomeOfDecision, outcomeOfResponse } from "./cases/outcome.ts";
+import {
+  bytesOf,
+  type Outcome,
+  outcomeOfDecision,
+  outcomeOfProcess,
+  outcomeOfResponse,
+} from "./cases/outcome.ts";
 import {
   type CaseServer,
   decideCase,
   isForCheck,
+  isForProcess,
   runCheckCommand,
   startCaseServer,
 } from "./cases/runners.ts";
@@ -48,6 +55,10 @@ async function runCase(file: CaseFile, each: Case): Promise<void> {
   const decided = outcomeOfDecision(decideCase(each, snapshot), each.request);
   const served = outcomeOfResponse(await server.check(each, snapshot), each.request);
   assert.deepEqual(served, decided, "the server and the decision agree");
+  if (isForProcess(each)) {
+    const processed = outcomeOfProcess(await server.process(each, snapshot), each.request);
+    assert.deepEqual(processed, decided, "ext_proc and the decision agree");
+  }
   if (isForCheck(file, each)) {
     const at = { policyFile: join(folder.path, file.file), folder: folder.path };
     const { decision, code } = await runCheckCommand(each, at);
@@ -62,7 +73,7 @@ function assertWanted(outcome: Outcome, { want, request, settings, name }: Case)
   const { kind, headers: wantedHeaders = {}, ...wanted } = want;
   assert.equal(outcome.kind, kind, JSON.stringify(outcome));
   const facts = new Map<string, unknown>(Object.entries(outcome));
-  if (outcome.kind === "allow") {
+  if ("backend" in outcome) {
     const { backend } = outcome;
     const { body, path = request.path, ...rest } = wanted;
     const wantedBody =
@@ -70,9 +81,13 @@ function assertWanted(outcome: Outcome, { want, request, settings, name }: Case)
     assert.equal(backend.body, wantedBody.toString("latin1"));
     assert.equal(backend.path, path);
     for (const header of settings.modelHeaders) {
-      assert.equal(backend.headers.get(header), want["model"], header);
+      assert.equal(
+        backend.headers.get(header),
+        outcome.kind === "pass" ? undefined : want["model"],
+      );
     }
-    const leaked = credentialCarriers.filter((carrier) => backend.headers.has(carrier));
+    const leaked: string[] = credentialCarriers.filter((carrier) => backend.headers.has(carrier));
+    if (/[?&]key=/.test(backend.path)) leaked.push("key");
     assert.equal(leaked.length > 0, settings.keepCredentials, leaked.join());
     assertHeaders(backend.headers, wantedHeaders);
     assertFacts(facts, { ...rest });
@@ -157,9 +172,12 @@ test("the server refuses what is no HTTP request and what a bug leaves undecided
 
 test("cases want every deny reason that a decision can give, with the status and code of each", () => {
   const wanted = all.filter(({ want }) => want["kind"] === "deny").map(({ want }) => want);
-  // Given by the server and not by a decision (the test above, test/envoy/server.test.ts); and one that no operation of
-  // today can give, for each names its models in one place.
-  const elsewhere = ["internal", "overloaded", "request_unreadable", "model_conflict"];
+  // Given by the server and not by a decision: the test above, server.test.ts and process-handler.test.ts of test/envoy,
+  // and upstream-credential.test.ts.
+  const elsewhere = [
+    ...["internal", "overloaded", "request_unreadable", "body_not_buffered"],
+    "upstream_credential_missing",
+  ];
   const seen = new Set([...wanted.map(({ reason }) => reason), ...elsewhere]);
   const missing = Object.keys(denials).filter((reason) => !seen.has(reason));
   assert.deepEqual(missing, []);
@@ -167,6 +185,12 @@ test("cases want every deny reason that a decision can give, with the status and
     ({ status, code }) => status === undefined || code === undefined,
   );
   assert.deepEqual(incomplete, []);
+});
+
+test("cases are asked over ext_proc too, all but those that tell what only ext_authz can", () => {
+  const left = all.filter((each) => !isForProcess(each));
+  const [first] = left.map(({ name }) => name);
+  assert.ok(left.length * 50 < all.length, `${left.length} are not, one of them ${first}`);
 });
 
 test("cases allow every operation with a body", () => {

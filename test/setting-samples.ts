@@ -110,6 +110,12 @@ export const samples: Readonly<Record<Row, Sample>> = {
     value: true,
     bad: yes,
   },
+  "upstream-credentials": {
+    text: "/run/credentials",
+    read: ({ upstreamCredentials }) => upstreamCredentials,
+    value: "/run/credentials",
+    bad: [],
+  },
   "path-prefixes": {
     text: ",/llm/v1",
     read: ({ decision }) => decision.pathPrefixes,
@@ -117,6 +123,23 @@ export const samples: Readonly<Record<Row, Sample>> = {
     bad: [
       ...["v1", "/", "/v1/", "//v1", "/v1?x", "/v%31", "/v1/*", "/v1#", "/v 1", "/../v1", "/./v1"],
       ...["/v1/..", "/aliasguard-rewrite-pending", "/aliasguard-rewrite-pending/v1"],
+    ],
+  },
+  realtime: {
+    text: "true",
+    read: ({ decision }) => decision.realtime,
+    value: true,
+    bad: yes,
+  },
+  "unchecked-routes": {
+    text: "GET /v1/files,DELETE /v1/responses/{id}",
+    read: ({ decision }) => decision.uncheckedRoutes,
+    value: ["GET /v1/files", "DELETE /v1/responses/{id}"],
+    bad: [
+      ...["/v1/files", "GET", "get /v1/files", "GET v1/files", "GET /v1/files/", "GET /v1//files"],
+      ...["GET /v1/../files", "GET /v1/{}", "GET /v1/{id", "GET /v1/f%69les", "GET /v1/files?x=1"],
+      ...["POST /v1/chat/completions", "GET /v1/models", "GET /v1/models/{id}", "CONNECT /v1/x"],
+      ...["POST /v1/*", "GET /aliasguard-rewrite-pending/v1", "GET  /v1/files"],
     ],
   },
   "query-parameters": {

@@ -40,6 +40,7 @@ test("readSettings has the defaults of the table", () => {
     admin: "127.0.0.1:9192",
     logLevel: "info",
     logAllowSample: 1,
+    upstreamCredentials: undefined,
     decision,
     inFlightBytesMax: 268_435_456,
     waitingChecksMax: 4096,
@@ -81,16 +82,16 @@ for (const { flag, variable } of settingRows) {
 }
 
 test("readSettings gives every issue at once", () => {
-  const rows = settingRows.filter(({ flag }) => flag !== "policy-configmap");
+  const rows = settingRows.filter(
+    ({ flag }) => flag !== "policy-configmap" && samples[flag].bad.length > 0,
+  );
   const args = rows.map(({ flag }) => `--${flag}=${samples[flag].bad[0] ?? ""}`);
   const issues = issuesOf(args);
   assert.deepEqual(
     issues.map((issue) => issue.split(" ", 1)[0]).sort(),
     rows.map(({ flag }) => `--${flag}`).sort(),
   );
-  assert.deepEqual(issuesOf(["--policy=p", "--policy-configmap=a/b"]), [
-    "--policy and --policy-configmap exclude each other",
-  ]);
+  assert.equal(settingsOf(["--policy-configmap=a/b"]).policy, "p");
 });
 
 test("readSettings refuses unknown flags and arguments without losing the rest, and repeats no value of theirs", () => {

@@ -1,21 +1,31 @@
-// One decision, offline on policy files, explained step by step: what the authorizer would answer, and why.
+// One decision, on policy files, a cluster's objects or a running authorizer, explained step by step: what the answer is,
+// and why.
 
 import { readFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { createDecider } from "../core/decide.ts";
 import type { AuthzRequest, DecisionContext } from "../core/request.ts";
+import type { Snapshot } from "../core/snapshot.ts";
 import { askServer } from "../envoy/check-client.ts";
 import { decisionFlags, readDecisionSettings } from "../settings.ts";
 import { compileManifests, readManifestFiles } from "../sources/manifest-files.ts";
-import { explain, explainAnswer } from "./explain.ts";
+import { explain, explainAnswer, withoutCredential } from "./explain.ts";
 import type { CommandIo, ExitCode } from "./io.ts";
+import {
+  type KubeFlags,
+  kubeFlagOptions,
+  kubeFlagsFault,
+  kubeFlagsUsage,
+  toKubeFlags,
+} from "./kube-flags.ts";
 
-export const checkUsage = `Usage: aliasguard check (--policy PATH | --server ADDRESS) [request]
+export const checkUsage = `Usage: aliasguard check (--policy PATH | --server ADDRESS | --kube) [request]
 
 Decides on one request as the server would, and explains it. Exit 0: allowed or answered. 1: refused. 2: usage.
 
   --policy PATH      file or directory of policy manifests: decides here, offline
   --server ADDRESS   a running authorizer, host:port or unix:/path: asks it as Envoy would
+  --kube             the custom resources of a cluster's namespace, as the controller compiles them: decides here
   --key-file FILE    the virtual key's secret, read from a file; "-" is standard input
   --key SECRET       the same on the command line, where other users of this machine can see it
   --model NAME       the requested model; makes a small body for --path
@@ -25,13 +35,18 @@ Decides on one request as the server would, and explains it. Exit 0: allowed or 
   --header 'N: V'    one more request header; may be repeated
   --json             print the decision as JSON
 
-With --policy the server's flags that a decision depends on count too, and so do their variables:
+With --kube; where its user may not read a Secret that a key names, that is said, the key counts as off, and it exits 1:
+${kubeFlagsUsage}
+
+With --policy and --kube the server's flags that a decision depends on count too, and so do their variables:
   ${decisionFlags.map((flag) => `--${flag}`).join(" ")}
 `;
 
 const options = {
   policy: { type: "string" },
   server: { type: "string" },
+  kube: { type: "boolean", default: false },
+  ...kubeFlagOptions,
   key: { type: "string" },
   "key-file": { type: "string" },
   model: { type: "string" },
@@ -66,26 +81,66 @@ export async function runCheck(
     io.stdout(checkUsage);
     return 0;
   }
-  const { policy, server } = values;
-  if ((policy === undefined) === (server === undefined)) {
-    return usageError(io, "either --policy or --server is required");
+  const { policy, server, kube } = values;
+  const given = [policy !== undefined, server !== undefined, kube].filter(Boolean);
+  if (given.length !== 1) {
+    return usageError(io, "one of --policy, --server and --kube is required, and only one");
   }
+  const fault = kubeFlagsFault(values, { isAsked: kube, wants: "--kube" });
+  if (fault !== undefined) return usageError(io, fault);
   const decisionSettings = readDecisionSettings(settingFlags, io.env);
   if (!decisionSettings.ok) return usageError(io, decisionSettings.issues.join("\n"));
   const request = await readRequest(values);
   if (typeof request === "string") return usageError(io, request);
   if (server !== undefined) return checkServer(server, { request, io, json: values.json });
-  if (policy === undefined) return usageError(io, "--policy is required");
+  const decideOn = (snapshot: Snapshot): ExitCode => {
+    const { decide } = createDecider(decisionSettings.settings);
+    const decision = decide(snapshot, request, context);
+    io.stdout(values.json ? `${JSON.stringify(decision)}\n` : explain(request, decision));
+    return decision.kind === "deny" ? 1 : 0;
+  };
+  if (policy === undefined) return checkCluster(toKubeFlags(values), io, { context, decideOn });
   const manifests = compileManifests(await readManifestFiles(policy), context.nowMs);
-  const { snapshot } = manifests.policy;
   if (manifests.found === 0 || manifests.problems.some(({ severity }) => severity === "invalid")) {
     io.stderr(`aliasguard check: the policy cannot be used; see: aliasguard lint ${policy}\n`);
     return 1;
   }
-  const decide = createDecider(decisionSettings.settings);
-  const decision = decide(snapshot, request, context);
-  io.stdout(values.json ? `${JSON.stringify(decision)}\n` : explain(request, decision));
-  return decision.kind === "deny" ? 1 : 0;
+  return decideOn(manifests.policy.snapshot);
+}
+
+type Deciding = {
+  readonly context: DecisionContext;
+  readonly decideOn: (snapshot: Snapshot) => ExitCode;
+};
+
+async function checkCluster(
+  flags: KubeFlags,
+  io: CommandIo,
+  { context, decideOn }: Deciding,
+): Promise<ExitCode> {
+  const { KubeFailure, objectProblemPlace, readClusterPolicy, withKube } = await import(
+    "./kube-objects.ts"
+  );
+  try {
+    const read = await withKube(flags, (connection) =>
+      readClusterPolicy(connection, context.nowMs),
+    );
+    if (read.objects === 0) {
+      io.stderr(`aliasguard check: no resource of a policy found in namespace ${read.namespace}\n`);
+      return 1;
+    }
+    const forbidden = read.problems.filter(({ isForbidden }) => isForbidden);
+    for (const problem of forbidden) {
+      io.stderr(`aliasguard check: ${objectProblemPlace(problem)}: ${problem.message}\n`);
+    }
+    const code = decideOn(read.policy.snapshot);
+    // What was decided on is not all of what the controller sees.
+    return forbidden.length > 0 ? 1 : code;
+  } catch (error) {
+    if (!(error instanceof KubeFailure)) throw error;
+    io.stderr(`aliasguard check: ${error.message}\n`);
+    return 1;
+  }
 }
 
 async function checkServer(
@@ -93,7 +148,7 @@ async function checkServer(
   { request, io, json }: { request: AuthzRequest; io: CommandIo; json: boolean },
 ): Promise<ExitCode> {
   try {
-    const answer = await askServer(server, request);
+    const answer = withoutCredential(await askServer(server, request));
     io.stdout(json ? `${JSON.stringify(answer)}\n` : explainAnswer(request, answer));
     if ("ok_response" in answer) return 0;
     return answer.denied_response.status.code === 200 ? 0 : 1;

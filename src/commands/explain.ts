@@ -3,12 +3,24 @@
 import { type Decision, denials } from "../core/decision.ts";
 import { denialEnvelope } from "../core/envelope.ts";
 import type { AuthzRequest } from "../core/request.ts";
+import { upstreamCredentialHeaders } from "../core/snapshot.ts";
 import type { WireCheckResponse, WireStruct } from "../envoy/wire.ts";
 
 type Lines = [name: string, text: string][];
 
 function print(lines: Lines): string {
   return lines.map(([name, text]) => `${name.padEnd(10)} ${text}\n`).join("");
+}
+
+const hidden: ReadonlySet<string> = new Set(upstreamCredentialHeaders);
+
+/** The answer without the credential that the server puts there for the backend. */
+export function withoutCredential(answer: WireCheckResponse): WireCheckResponse {
+  if (!("ok_response" in answer)) return answer;
+  const headers = answer.ok_response.headers.map((each) =>
+    hidden.has(each.header.key) ? { ...each, header: { ...each.header, value: "(hidden)" } } : each,
+  );
+  return { ...answer, ok_response: { ...answer.ok_response, headers } };
 }
 
 /** The answer of a running authorizer, as far as it tells: reasons are in its log. */
@@ -49,9 +61,19 @@ export function explain(request: AuthzRequest, decision: Decision): string {
         ["decision", "allow"],
       );
       for (const [name, value] of decision.setHeaders) lines.push(["sets", `${name}: ${value}`]);
+      if (decision.path !== undefined) lines.push(["sets", `:path: ${decision.path}`]);
+      if (decision.upstreamCredential !== undefined) {
+        const { name, header } = decision.upstreamCredential;
+        lines.push(["credential", `${name}, in ${header}`]);
+      }
       for (const { offset, old, new: put } of decision.bodyEdits) {
         lines.push(["edits", `byte ${offset}: ${old} becomes ${put}`]);
       }
+      break;
+    case "pass":
+      lines.push(["decision", "let through unchecked, for the setting unchecked-routes says so"]);
+      for (const [name, value] of decision.setHeaders) lines.push(["sets", `${name}: ${value}`]);
+      if (decision.path !== undefined) lines.push(["sets", `:path: ${decision.path}`]);
       break;
     case "answer":
       lines.push(["decision", "answered by the gateway"], ["body", decision.body]);

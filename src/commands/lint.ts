@@ -1,12 +1,21 @@
-// `aliasguard lint`: says everything that is wrong with a policy, before anything runs with it.
+// `aliasguard lint`: says everything that is wrong with a policy, before anything runs with it or as it is in a cluster.
 
 import { parseArgs } from "node:util";
 import type { LocatedProblem } from "../policy/problem.ts";
 import { formatPath } from "../policy/shown-text.ts";
 import { compileManifests, readManifestFiles } from "../sources/manifest-files.ts";
+import type { ProblemCounts } from "../sources/problem-list.ts";
 import type { CommandIo, ExitCode } from "./io.ts";
+import {
+  type KubeFlags,
+  kubeFlagOptions,
+  kubeFlagsFault,
+  kubeFlagsUsage,
+  toKubeFlags,
+} from "./kube-flags.ts";
 
 export const lintUsage = `Usage: aliasguard lint PATH...
+       aliasguard lint --kube [--namespace NAME] [--context NAME] [--kubeconfig FILE]
 
 Checks the manifests in files and directories as one policy and prints every problem as
 FILE:LINE:COLUMN: SEVERITY: OBJECT: MESSAGE
@@ -15,13 +24,23 @@ FILE:LINE:COLUMN: SEVERITY: OBJECT: MESSAGE
   disabled  well-formed, but cannot be used and is left out
   advice    works, but perhaps not as meant
 
-Exit status: 0 clean or advice only, 1 invalid or disabled, 2 wrong usage.
+With --kube it checks the custom resources of one namespace of a cluster instead, as the controller does, and
+prints KIND/NAME PATH: SEVERITY: MESSAGE. There an invalid object is left out alone. Secrets that keys name are
+read too; where that is not allowed it says so, and the key counts as off.
+
+  --kube             read a cluster, with the rights of the kubeconfig's user
+${kubeFlagsUsage}
+  -h, --help         this text
+
+Exit status: 0 clean or advice only, 1 invalid or disabled, or nothing could be read, 2 wrong usage.
 `;
+
+type Io = Pick<CommandIo, "stdout" | "stderr">;
 
 /** Resolves to the exit status; rejects never. */
 export async function runLint(
   args: readonly string[],
-  io: Pick<CommandIo, "stdout" | "stderr">,
+  io: Io,
   nowMs: number = Date.now(),
 ): Promise<ExitCode> {
   const parsed = parseLintArgs(args);
@@ -33,6 +52,7 @@ export async function runLint(
     io.stdout(lintUsage);
     return 0;
   }
+  if (parsed.kube !== undefined) return lintCluster(parsed.kube, io, nowMs);
   const read = await Promise.all(parsed.paths.map(readManifestFiles));
   const together = {
     files: read.flatMap(({ files }) => files),
@@ -40,12 +60,37 @@ export async function runLint(
   };
   const { problems, problemCounts, found } = compileManifests(together, nowMs);
   for (const problem of problems.toSorted(byPlace)) io.stdout(`${problemLine(problem)}\n`);
-  const { invalid, disabled, advice } = problemCounts;
+  return conclude({ found, where: `${together.files.length} files` }, problemCounts, io);
+}
+
+async function lintCluster(flags: KubeFlags, io: Io, nowMs: number): Promise<ExitCode> {
+  const { KubeFailure, objectProblemPlace, readClusterPolicy, withKube } = await import(
+    "./kube-objects.ts"
+  );
+  try {
+    const read = await withKube(flags, (connection) => readClusterPolicy(connection, nowMs));
+    const counts = { invalid: 0, disabled: 0, advice: 0 };
+    for (const problem of read.problems) {
+      const { severity, message } = problem;
+      counts[severity] += 1;
+      io.stdout(`${objectProblemPlace(problem)}: ${severity}: ${message}\n`);
+    }
+    return conclude({ found: read.found, where: `namespace ${read.namespace}` }, counts, io);
+  } catch (error) {
+    if (!(error instanceof KubeFailure)) throw error;
+    io.stderr(`aliasguard lint: ${error.message}\n`);
+    return 1;
+  }
+}
+
+type Linted = { readonly found: number; readonly where: string };
+
+function conclude({ found, where }: Linted, counts: ProblemCounts, io: Io): ExitCode {
+  const { invalid, disabled, advice } = counts;
   const nothing = found === 0 && invalid === 0;
   if (nothing) io.stderr("aliasguard lint: no resource of a policy found\n");
   io.stdout(
-    `${found} resources in ${together.files.length} files: ` +
-      `${invalid} invalid, ${disabled} disabled, ${advice} advice\n`,
+    `${found} resources in ${where}: ${invalid} invalid, ${disabled} disabled, ${advice} advice\n`,
   );
   return nothing || invalid + disabled > 0 ? 1 : 0;
 }
@@ -63,20 +108,34 @@ function byPlace(a: LocatedProblem, b: LocatedProblem): number {
   return a.line - b.line || a.column - b.column;
 }
 
-type LintArgs = { readonly help: boolean; readonly paths: readonly string[] };
+type LintArgs = {
+  readonly help: boolean;
+  readonly paths: readonly string[];
+  /** undefined: files. */
+  readonly kube: KubeFlags | undefined;
+};
 
 /** A text says what is wrong with the arguments. */
 function parseLintArgs(args: readonly string[]): LintArgs | string {
   try {
     const { values, positionals } = parseArgs({
       args: [...args],
-      options: { help: { type: "boolean", short: "h" } },
+      options: {
+        kube: { type: "boolean", default: false },
+        ...kubeFlagOptions,
+        help: { type: "boolean", short: "h", default: false },
+      },
       allowPositionals: true,
     });
-    const help = values.help === true;
-    return help || positionals.length > 0
-      ? { help, paths: positionals }
-      : "wants at least one PATH, found none";
+    const { help, kube } = values;
+    const parsed = { help, paths: positionals, kube: kube ? toKubeFlags(values) : undefined };
+    if (help) return parsed;
+    const fault = kubeFlagsFault(values, { isAsked: kube, wants: "--kube" });
+    if (fault !== undefined) return fault;
+    if (kube && positionals.length > 0) return "wants either --kube or PATHs, found both";
+    return kube || positionals.length > 0
+      ? parsed
+      : "wants at least one PATH or --kube, found none";
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }

@@ -2,9 +2,10 @@
 // only for the latter; it costs more memory than all the rest.
 
 import { setTimeout as wait } from "node:timers/promises";
+import { policyLabel } from "../controller/config-maps.ts";
 import type { KubeObject } from "../kubernetes/transport.ts";
 import type { Settings } from "../settings.ts";
-import type { ConfigMapData } from "../sources/configmap-source.ts";
+import type { ConfigMapData, CopyOutcome, PolicyCopy } from "../sources/configmap-source.ts";
 import { createFileSource } from "../sources/file-source.ts";
 import type { PolicySource, SnapshotHolder, SourceEvents } from "../sources/source.ts";
 
@@ -14,15 +15,14 @@ export type SourceDeps = {
   readonly nowMs: () => number;
   /** The API server failed once more; the source goes on. */
   readonly reportProblem: (message: string) => void;
+  /** What became of a mounted copy. */
+  readonly reportCopy: (path: string, outcome: CopyOutcome) => void;
 };
-
-/** Label of every ConfigMap of a policy, with the policy's name: what is watched, and nothing else of the namespace. */
-export const policyLabel = "aliasguard.dev/policy";
 
 /** Gives what makes the source, once its modules are loaded. Rejects when there is no cluster to talk to. */
 export async function prepareSource(
   { policy, policyConfigMap }: Settings,
-  { nowMs, reportProblem }: SourceDeps,
+  { nowMs, reportProblem, reportCopy }: SourceDeps,
 ): Promise<(events: SourceEvents) => Source> {
   if (policyConfigMap === undefined) {
     return (events) => createFileSource({ path: policy, nowMs, events });
@@ -30,6 +30,11 @@ export async function prepareSource(
   const { createKubeClient } = await import("../kubernetes/client.ts");
   const { createReflector } = await import("../kubernetes/reflector.ts");
   const { createConfigMapSource } = await import("../sources/configmap-source.ts");
+  const { readPolicyCopy } = await import("../sources/policy-copy.ts");
+  const copy: PolicyCopy = {
+    read: () => readPolicyCopy(policy),
+    report: (outcome) => reportCopy(policy, outcome),
+  };
   const { namespace, name } = policyConfigMap;
   const client = createKubeClient();
   const transport = client.collection<KubeObject & ConfigMapData>(
@@ -42,18 +47,22 @@ export async function prepareSource(
     createConfigMapSource({
       name,
       nowMs,
+      monotonicMs,
       events,
+      ...(policy !== "" && { copy }),
       watch: (onChange) =>
         createReflector({
           transport,
           onChange,
           onProblem: reportProblem,
-          nowMs: () => performance.now(),
+          nowMs: monotonicMs,
           random: Math.random,
           delay: kubeDelay,
         }),
     });
 }
+
+const monotonicMs = (): number => performance.now();
 
 /** Does not keep the process alive by itself. */
 export async function kubeDelay(ms: number, signal: AbortSignal): Promise<void> {

@@ -7,10 +7,12 @@ import { createDecider } from "../core/decide.ts";
 import type { CheckObservation } from "../core/observation.ts";
 import { createCheckHandler } from "../envoy/check-handler.ts";
 import { createHealth } from "../envoy/health.ts";
+import { createProcessHandler } from "../envoy/process-handler.ts";
 import { createEnvoyServer, type EnvoyServer } from "../envoy/server.ts";
 import { wireCodec } from "../envoy/wire.ts";
 import type { LocatedProblem } from "../policy/problem.ts";
 import { readSettings, type Settings, settingRows } from "../settings.ts";
+import type { CopyOutcome } from "../sources/configmap-source.ts";
 import { createAdminServer, type Readiness } from "../telemetry/admin-server.ts";
 import { createDecisionLog } from "../telemetry/decision-log.ts";
 import { createLogger, type Logger } from "../telemetry/logger.ts";
@@ -18,10 +20,10 @@ import { createMetrics } from "../telemetry/metrics.ts";
 import type { CommandIo, ExitCode } from "./io.ts";
 import { prepareSource, type Source } from "./policy-source.ts";
 
-export const serveUsage = `Usage: aliasguard serve (--policy PATH | --policy-configmap NAMESPACE/NAME) [options]
+export const serveUsage = `Usage: aliasguard serve (--policy PATH | --policy-configmap NAMESPACE/NAME [--policy COPY]) [options]
 
-Answers Envoy's ext_authz checks from a policy in files, or in the ConfigMaps that \`aliasguard controller\` writes. The
-policy may change while it runs; a bad one changes nothing and is logged. Each option is also an environment variable; the flag wins.
+Answers Envoy's checks, over ext_authz and ext_proc, from a policy in files, or in the ConfigMaps that \`aliasguard controller\` writes.
+The policy may change while it runs; a bad one changes nothing and is logged. Each option is also an environment variable; the flag wins.
 
 ${settingRows
   .map(({ flag, variable, default: fallback, help }) => {
@@ -61,7 +63,8 @@ export async function runServe(
   let authorizer: Authorizer | undefined;
   try {
     const reportProblem = (problem: string): void => logger.warn({ problem }, "API server");
-    const openSource = await prepareSource(settings, { nowMs, reportProblem });
+    const reportCopy = createCopyReport(logger);
+    const openSource = await prepareSource(settings, { nowMs, reportProblem, reportCopy });
     authorizer = createAuthorizer(settings, logger, openSource);
     await authorizer.start(stopRequested);
   } catch (error) {
@@ -75,6 +78,27 @@ export async function runServe(
   await authorizer.stop(settings.drainDelayMs);
   logger.info("stopped");
   return 0;
+}
+
+function createCopyReport(logger: Logger) {
+  return (path: string, outcome: CopyOutcome): void => {
+    switch (outcome.kind) {
+      case "taken":
+        logger.info({ path, revision: outcome.revision }, "policy copy taken");
+        return;
+      case "late":
+        logger.debug({ path }, "policy copy not needed");
+        return;
+      case "absent":
+        logger.info({ path, reason: outcome.reason }, "no policy copy");
+        return;
+      case "refused":
+        logger.warn({ path, reason: outcome.reason }, "policy copy ignored");
+        return;
+      default:
+        outcome satisfies never;
+    }
+  };
 }
 
 function messageOf(error: unknown): string {
@@ -204,8 +228,9 @@ function createWire(
 ): EnvoyServer {
   const random = (): number => Math.random();
   const log = createDecisionLog(logger, { allowSample: settings.logAllowSample, random });
-  const handler = createCheckHandler({
-    decide: createDecider({ ...settings.decision, hashSeed: randomInt(2 ** 32) | 0 }),
+  const decider = createDecider({ ...settings.decision, hashSeed: randomInt(2 ** 32) | 0 });
+  const deps = {
+    ...decider,
     holder: source,
     nowMs,
     monotonicUs: () => performance.now() * 1000,
@@ -214,8 +239,10 @@ function createWire(
       metrics.observe(observation);
       log(observation);
     },
-    reportBug: (error) => logger.error({ err: error }, "bug"),
-  });
+    reportBug: (error: unknown) => logger.error({ err: error }, "bug"),
+  };
+  const handler = createCheckHandler(deps);
+  const processHandler = createProcessHandler(deps);
   const serverSettings = {
     listen: settings.listen,
     bodyBytesMax: settings.decision.bodyBytesMax,
@@ -226,7 +253,10 @@ function createWire(
     connectionAgeMs: 0,
   };
   const onCallEnd = (path: string, code: string): void => metrics.callEnded(path, code);
-  return createEnvoyServer(serverSettings, { codec: wireCodec, handler, health, nowMs, onCallEnd });
+  const handlers = { handler, processHandler };
+  return createEnvoyServer(serverSettings, {
+    ...{ codec: wireCodec, ...handlers, health, nowMs, onCallEnd },
+  });
 }
 
 /** Problems that are logged of one load: a policy of a thousand mistakes must not flood the log. */

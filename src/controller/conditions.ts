@@ -16,22 +16,22 @@ import type {
 const messageLengthMax = 1024;
 
 /** Reasons of conditions: a closed list, which the README prints. */
-export const conditionReasons = [
-  "Accepted",
-  "Invalid",
-  "Conflicted",
-  "ResolvedRefs",
-  "TargetNotFound",
-  "TeamNotFound",
-  "GroupNotFound",
-  "SecretNotFound",
-  "Cycle",
-  "ChainTooLong",
-  "Programmed",
-  "Unusable",
-  "Pending",
+export const conditionReasonRows = [
+  ["Accepted", "The object can be read and is not in another's way."],
+  ["Invalid", "The object cannot be read; the message names the field."],
+  ["Conflicted", "An older object has the same name or key; the message names it."],
+  ["ResolvedRefs", "Everything that the object names exists."],
+  ["TargetNotFound", "An alias leads to a model that is not in the catalogue."],
+  ["TeamNotFound", "There is no such Team."],
+  ["GroupNotFound", "There is no such AccessGroup; the grant is smaller by it."],
+  ["SecretNotFound", "There is no such Secret or entry, or what it holds is no key."],
+  ["Cycle", "The alias leads back to itself."],
+  ["ChainTooLong", "The alias passes more than 8 aliases."],
+  ["Programmed", "The object is in the policy that the authorizers get."],
+  ["Unusable", "The object is left out of the policy."],
+  ["Pending", "Not decided yet."],
 ] as const;
-type Reason = (typeof conditionReasons)[number];
+type Reason = (typeof conditionReasonRows)[number][0];
 
 const refReasons: Readonly<Record<Exclude<ProblemCause, "conflict">, Reason>> = {
   cycle: "Cycle",
@@ -138,7 +138,7 @@ export function statusToWrite(
 /** Whether two statuses say the same, whenever it became so. */
 export function isSameStatus(current: ObjectStatus | undefined, wanted: ObjectStatus): boolean {
   if (current === undefined) return false;
-  const text = ({ conditions = [], resolvesTo, keys }: ObjectStatus): string =>
+  const text = ({ conditions = [], resolvesTo, keys, usableByKeys }: ObjectStatus): string =>
     JSON.stringify([
       [...conditions]
         .sort((a, b) => (a.type < b.type ? -1 : 1))
@@ -151,6 +151,7 @@ export function isSameStatus(current: ObjectStatus | undefined, wanted: ObjectSt
         ]),
       resolvesTo,
       keys,
+      usableByKeys,
     ]);
   return text(current) === text(wanted);
 }

@@ -24,6 +24,8 @@ export type ObjectStatus = {
   readonly resolvesTo?: readonly string[];
   /** Team: how many VirtualKeys belong to it. */
   readonly keys?: number;
+  /** ModelAlias: how many VirtualKeys may use it. */
+  readonly usableByKeys?: number;
 };
 
 export const conditionTypes = ["Accepted", "ResolvedRefs", "Programmed"] as const;
@@ -45,6 +47,7 @@ export type DesiredStatus = {
   readonly conditions: readonly DesiredCondition[];
   readonly resolvesTo?: readonly string[];
   readonly keys?: number;
+  readonly usableByKeys?: number;
 };
 
 /** Which object it is, within the one namespace of a policy. */

@@ -1,38 +1,33 @@
-// Level-triggered: whatever changed, one debounced job compiles everything that is there, writes the policy when it is
-// another, and then the statuses that say something else than before. Missed and doubled events are harmless.
+// Level-triggered: whatever changed, one debounced job compiles everything that is there and writes the policy when it
+// is another; the statuses follow on their own. Missed and doubled events are harmless.
 
-import type { DocumentSet } from "../policy/document.ts";
-import { encodeDocument } from "../policy/document.ts";
-import { isSameStatus, statusToWrite, type Transition, transitionsOf } from "./conditions.ts";
+import { KubeError } from "../kubernetes/transport.ts";
+import { type DocumentSet, encodeDocument } from "../policy/document.ts";
 import type { ConfigMapWriter } from "./config-maps.ts";
-import type { ObjectStatus, PolicyObject } from "./objects.ts";
+import { areSameObjects, createDecoder } from "./decoder.ts";
+import type { PolicyObject } from "./objects.ts";
+import { createStatusWriter, type StatusObservation, type StatusWriterDeps } from "./statuses.ts";
 import { type SecretDigest, secretsNamedBy, type Translation, translate } from "./translate.ts";
 
-export type ReconcilerDeps = {
-  /** Every object of the five kinds, or undefined while a kind has not been listed yet. */
+export type ReconcilerDeps = Omit<StatusWriterDeps, "observe" | "isBusy"> & {
+  /**
+   * Every object of the five kinds, or undefined while a kind has not been listed yet. An object that has not changed is
+   * the same one as before.
+   */
   readonly objects: () => readonly PolicyObject[] | undefined;
   /** Digests of the entries of Secrets, each named `name/entry`. Rejects when the API server cannot be asked. */
   readonly readSecrets: (
     entries: ReadonlySet<string>,
   ) => Promise<ReadonlyMap<string, SecretDigest>>;
   readonly writer: ConfigMapWriter;
-  /** Writes one status; rejects when it fails. */
-  readonly writeStatus: (object: PolicyObject, status: ObjectStatus) => Promise<void>;
-  /** Tells of conditions that turned. Never rejects. */
-  readonly announce: (object: PolicyObject, transitions: readonly Transition[]) => Promise<void>;
-  /** Only the leader writes. */
-  readonly isLeader: () => boolean;
-  readonly nowMs: () => number;
-  /** Waits; resolves early, and only then, when `signal` aborts. */
-  readonly delay: (ms: number, signal: AbortSignal) => Promise<void>;
   readonly observe: (observation: ReconcileObservation) => void;
 };
 
 export type ReconcileObservation =
   | { readonly kind: "policy"; readonly revision: string; readonly configMapsWritten: number }
-  | { readonly kind: "statuses"; readonly written: number }
-  | { readonly kind: "failed"; readonly step: "policy" | "statuses"; readonly error: unknown }
-  /** After each run that had something to do, the failed ones too. */
+  | { readonly kind: "failed"; readonly step: "policy"; readonly error: unknown }
+  | StatusObservation
+  /** After each run, the failed ones too. */
   | { readonly kind: "ran"; readonly isDone: boolean; readonly seconds: number };
 
 export type Reconciler = {
@@ -47,27 +42,50 @@ export type Reconciler = {
 
 /** Changes that come together are compiled together; the first waits so long, in milliseconds. */
 export const debounceMs = 25;
+/** While runs follow each other, the next waits for this share of the time that the last one took. */
+const restShare = 0.5;
+const restMsMax = 1000;
+/** After a change the API server is the policy's for so long: the next may follow at once. */
+const busyMs = 1000;
 const retryMsMin = 200;
-const retryMsMax = 30_000;
-/** Statuses written at the same time. */
-const statusWriters = 8;
+/** A request each 5 s burdens no server, and one that is back is not kept waiting. */
+const retryMsMax = 5000;
+/** A server that asks for more is asked again after this, in ms. */
+const retryAfterMsMax = 60_000;
 
 export function createReconciler(deps: ReconcilerDeps): Reconciler {
   return new LevelReconciler(deps);
 }
 
+/** What a run compiled, and from what: the next one may have the same before it. */
+type Compiled = {
+  readonly objects: readonly PolicyObject[];
+  readonly secrets: ReadonlyMap<string, SecretDigest>;
+  readonly translation: Translation;
+  readonly document: DocumentSet;
+};
+
 class LevelReconciler implements Reconciler {
   readonly #deps: ReconcilerDeps;
   readonly #stopping = new AbortController();
   readonly #running: Promise<void>;
-  /** What has been written to each object, by uid: the watch may not have brought it back yet. */
-  readonly #written = new Map<string, ObjectStatus>();
+  readonly #statuses: ReturnType<typeof createStatusWriter>;
+  readonly #decoder = createDecoder();
+  #compiled: Compiled | undefined;
+  #entries: ReadonlySet<string> = new Set();
+  #entriesOf: readonly PolicyObject[] = [];
   #isRequested = false;
   #wake: () => void = () => {};
   #retryMs = retryMsMin;
+  #retryAfterMs = 0;
+  #ranAtMs = Number.NEGATIVE_INFINITY;
+  #ranMs = 0;
+  /** When a policy was compiled last that is another than the one before. */
+  #changedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(deps: ReconcilerDeps) {
     this.#deps = deps;
+    this.#statuses = createStatusWriter({ ...deps, isBusy: () => this.#isBusy() });
     this.#running = this.#loop();
   }
 
@@ -82,14 +100,14 @@ class LevelReconciler implements Reconciler {
 
   leadershipChanged(): void {
     this.#deps.writer.forget();
-    this.#written.clear();
+    this.#statuses.clear();
     this.request();
   }
 
   async stop(): Promise<void> {
     this.#stopping.abort();
     this.#wake();
-    await this.#running;
+    await Promise.all([this.#running, this.#statuses.stop()]);
   }
 
   async #loop(): Promise<void> {
@@ -97,17 +115,26 @@ class LevelReconciler implements Reconciler {
     while (!signal.aborted) {
       await this.#requested();
       if (signal.aborted) return;
-      await this.#deps.delay(debounceMs, signal);
+      await this.#deps.delay(this.#restMs(), signal);
       this.#isRequested = false;
       const isDone = await this.#timedRun();
       if (isDone) {
         this.#retryMs = retryMsMin;
         continue;
       }
-      await this.#deps.delay(this.#retryMs, signal);
+      await this.#deps.delay(Math.max(this.#retryMs, this.#retryAfterMs), signal);
       this.#retryMs = Math.min(this.#retryMs * 2, retryMsMax);
       this.#isRequested = true;
     }
+  }
+
+  #isBusy(): boolean {
+    return this.#deps.monotonicMs() - this.#changedAtMs < busyMs;
+  }
+
+  #restMs(): number {
+    const restMs = Math.min(this.#ranMs * restShare, restMsMax);
+    return Math.max(debounceMs, this.#ranAtMs + restMs - this.#deps.monotonicMs());
   }
 
   #requested(): Promise<void> {
@@ -118,78 +145,75 @@ class LevelReconciler implements Reconciler {
   }
 
   async #timedRun(): Promise<boolean> {
-    const { objects, isLeader, nowMs, observe } = this.#deps;
+    const { objects, isLeader, monotonicMs, observe } = this.#deps;
     const all = objects();
     if (all === undefined || !isLeader()) return true;
-    const startMs = nowMs();
+    const startMs = monotonicMs();
     const isDone = await this.#run(all);
-    observe({ kind: "ran", isDone, seconds: (nowMs() - startMs) / 1000 });
+    this.#ranAtMs = monotonicMs();
+    this.#ranMs = this.#ranAtMs - startMs;
+    observe({ kind: "ran", isDone, seconds: this.#ranMs / 1000 });
     return isDone;
   }
 
   /** Whether it need not be tried again. */
   async #run(objects: readonly PolicyObject[]): Promise<boolean> {
-    let translation: Translation;
     try {
-      const entries = secretsNamedBy(objects);
-      const secrets = await this.#deps.readSecrets(entries);
-      translation = translate(objects, { nowMs: this.#deps.nowMs(), secrets });
-      await this.#writePolicy(translation);
+      const { translation, document } = await this.#compile(objects);
+      if (!this.#deps.isLeader()) return true;
+      const configMapsWritten = await this.#deps.writer.write(document);
+      const { revision } = translation.policy.snapshot;
+      this.#deps.observe({ kind: "policy", revision, configMapsWritten });
+      if (this.#deps.isLeader()) this.#statuses.set(objects, translation);
+      return true;
     } catch (error) {
+      const asked = error instanceof KubeError ? (error.retryAfterMs ?? 0) : 0;
+      this.#retryAfterMs = Math.min(asked, retryAfterMsMax);
       this.#deps.observe({ kind: "failed", step: "policy", error });
       return false;
     }
-    try {
-      await this.#writeStatuses(objects, translation);
-      return true;
-    } catch (error) {
-      this.#deps.observe({ kind: "failed", step: "statuses", error });
+  }
+
+  /** What was written to a status comes back as a change, and is none. */
+  async #compile(objects: readonly PolicyObject[]): Promise<Compiled> {
+    const { decode } = this.#decoder;
+    if (!areSameObjects(this.#entriesOf, objects)) {
+      this.#entries = secretsNamedBy(objects, decode);
+    }
+    this.#entriesOf = objects;
+    const secrets = await this.#deps.readSecrets(this.#entries);
+    const before = this.#compiled;
+    if (
+      before !== undefined &&
+      areSameObjects(before.objects, objects) &&
+      areSameDigests(before.secrets, secrets)
+    ) {
+      this.#compiled = { ...before, objects };
+      return this.#compiled;
+    }
+    const translation = translate(objects, { nowMs: this.#deps.nowMs(), secrets, decode });
+    this.#decoder.keepOnly(objects);
+    const { resources, modelExists, policy } = translation;
+    const about = { revision: policy.snapshot.revision, counts: policy.counts, modelExists };
+    const document = encodeDocument(resources, about);
+    if ("message" in document) throw new Error(document.message);
+    this.#changedAtMs = this.#deps.monotonicMs();
+    this.#compiled = { objects, secrets, translation, document };
+    return this.#compiled;
+  }
+}
+
+function areSameDigests(
+  a: ReadonlyMap<string, SecretDigest>,
+  b: ReadonlyMap<string, SecretDigest>,
+): boolean {
+  if (a.size !== b.size) return false;
+  for (const [entry, digest] of a) {
+    const other = b.get(entry);
+    if (other?.kind !== digest.kind) return false;
+    if (digest.kind === "digest" && other.kind === "digest" && other.digest !== digest.digest) {
       return false;
     }
   }
-
-  async #writePolicy({ resources, modelExists, policy }: Translation): Promise<void> {
-    const { revision } = policy.snapshot;
-    const document = encodeDocument(resources, { revision, counts: policy.counts, modelExists });
-    if ("message" in document) throw new Error(document.message);
-    if (!this.#deps.isLeader()) return;
-    const configMapsWritten = await this.#deps.writer.write(document satisfies DocumentSet);
-    this.#deps.observe({ kind: "policy", revision, configMapsWritten });
-  }
-
-  /** Ends early when something has changed meanwhile: the policy comes before the statuses. */
-  async #writeStatuses(objects: readonly PolicyObject[], { statusOf }: Translation): Promise<void> {
-    let written = 0;
-    const queue = objects[Symbol.iterator]();
-    const work = async (): Promise<void> => {
-      for (const object of queue) {
-        if (this.#isRequested || !this.#deps.isLeader() || this.#stopping.signal.aborted) return;
-        const current = this.#statusOf(object);
-        const status = statusToWrite(current, statusOf(object, true), this.#deps.nowMs());
-        if (status === undefined) continue;
-        await this.#deps.writeStatus(object, status);
-        this.#written.set(object.metadata.uid, status);
-        written += 1;
-        await this.#deps.announce(object, transitionsOf(current, status));
-      }
-    };
-    await Promise.all(Array.from({ length: statusWriters }, work));
-    this.#forgetGone(objects);
-    if (written > 0) this.#deps.observe({ kind: "statuses", written });
-  }
-
-  /** What was written last counts until the watch has brought it back; from then on, what is there. */
-  #statusOf({ metadata, status }: PolicyObject): ObjectStatus | undefined {
-    const written = this.#written.get(metadata.uid);
-    if (written === undefined) return status;
-    if (!isSameStatus(status, written)) return written;
-    this.#written.delete(metadata.uid);
-    return status;
-  }
-
-  #forgetGone(objects: readonly PolicyObject[]): void {
-    if (this.#written.size <= objects.length) return;
-    const there = new Set(objects.map(({ metadata }) => metadata.uid));
-    for (const uid of this.#written.keys()) if (!there.has(uid)) this.#written.delete(uid);
-  }
+  return true;
 }

@@ -1,12 +1,11 @@
 // The objects of one namespace -> the policy that the authorizers get, and what the status of each object should say.
 // Pure: the same objects give the same answer, in any order.
 
-import { authorizeModel } from "../core/authorize.ts";
 import { resolve } from "../core/resolve.ts";
-import type { Alias, Grant, Snapshot, Team, VirtualKey } from "../core/snapshot.ts";
+import type { Alias, Snapshot, VirtualKey } from "../core/snapshot.ts";
 import { type CompiledPolicy, compilePolicy } from "../policy/compile.ts";
 import type { CompileProblem } from "../policy/compile-context.ts";
-import { decodeResource } from "../policy/decode.ts";
+import { type DecodedResource, decodeResource } from "../policy/decode.ts";
 import type { Problem } from "../policy/problem.ts";
 import type {
   KeyCredential,
@@ -37,7 +36,11 @@ export function secretEntry({
 export type TranslateOptions = {
   readonly nowMs: number;
   readonly secrets: ReadonlyMap<string, SecretDigest>;
+  /** May remember what it decoded before. */
+  readonly decode?: Decode;
 };
+
+export type Decode = (object: PolicyObject) => DecodedResource;
 
 export type Translation = {
   /** What the authorizers compile: every object that can be read, secrets already resolved to digests. */
@@ -49,11 +52,14 @@ export type Translation = {
 };
 
 /** Entries of Secrets that the keys name: the controller reads them before it translates. */
-export function secretsNamedBy(objects: readonly PolicyObject[]): ReadonlySet<string> {
+export function secretsNamedBy(
+  objects: readonly PolicyObject[],
+  decode: Decode = decodeResource,
+): ReadonlySet<string> {
   const entries = new Set<string>();
   for (const object of objects) {
     if (object.kind !== "VirtualKey") continue;
-    const { resource } = decodeResource(object);
+    const { resource } = decode(object);
     if (resource?.kind !== "VirtualKey") continue;
     for (const credential of [resource.credential, resource.previous?.credential]) {
       if (credential?.kind === "secretRef") entries.add(secretEntry(credential));
@@ -64,13 +70,13 @@ export function secretsNamedBy(objects: readonly PolicyObject[]): ReadonlySet<st
 
 export function translate(
   objects: readonly PolicyObject[],
-  { nowMs, secrets }: TranslateOptions,
+  { nowMs, secrets, decode = decodeResource }: TranslateOptions,
 ): Translation {
   const decoded = new Map<string, Decoded>();
   const resources: Resource[] = [];
   let modelExists = false;
   for (const object of objects) {
-    const { resource, problems } = decodeResource(object);
+    const { resource, problems } = decode(object);
     modelExists ||= object.kind === "Model";
     const invalid = problems.filter(({ severity }) => severity === "invalid");
     const isReadable = resource !== undefined && invalid.length === 0;
@@ -161,7 +167,7 @@ function disabledByObject(
 }
 
 /** The compiler speaks of files: here the Secret is either not there or too weak. */
-function inClusterWords(
+export function inClusterWords(
   problem: CompileProblem,
   secrets: ReadonlyMap<string, SecretDigest>,
 ): CompileProblem {
@@ -205,42 +211,3 @@ function resolvesTo(snapshot: Snapshot, resource: ModelAliasResource): readonly 
   const resolution = resolve(snapshot, key, alias.name, { draw: 0, headers: new Map() });
   return resolution.ok ? [...resolution.models].sort().slice(0, resolvesToMax) : [];
 }
-
-/** Pairs of a class of keys and an alias that are looked at for the numbers of keys; beyond, the numbers are left out. */
-const usagePairsMax = 1_000_000;
-
-/**
- * How many keys can use each alias, by the name callers send; undefined when there are too many to count. Keys with one
- * grant, one team and no aliases of their own are alike and counted together.
- */
-export function countUsage(
-  { snapshot }: CompiledPolicy,
-  aliasNames: readonly string[],
-): ReadonlyMap<string, number> | undefined {
-  const classes = new Map<Grant | undefined, Map<Team | undefined, KeyClass>>();
-  const all: KeyClass[] = [];
-  const seen = new Set<VirtualKey>();
-  for (const { key } of snapshot.keys.values()) {
-    if (seen.has(key)) continue;
-    seen.add(key);
-    const byTeam = classes.get(key.grant) ?? new Map<Team | undefined, KeyClass>();
-    classes.set(key.grant, byTeam);
-    const known = key.aliases.size === 0 ? byTeam.get(key.team?.team) : undefined;
-    if (known !== undefined) known.count += 1;
-    else {
-      const fresh = { key, count: 1 };
-      all.push(fresh);
-      if (key.aliases.size === 0) byTeam.set(key.team?.team, fresh);
-    }
-  }
-  if (all.length * aliasNames.length > usagePairsMax) return undefined;
-  const lots = { draw: 0, headers: new Map<string, string>() };
-  return new Map(
-    aliasNames.map((name) => {
-      const users = all.filter(({ key }) => authorizeModel(snapshot, key, name, lots).ok);
-      return [name, users.reduce((sum, { count }) => sum + count, 0)];
-    }),
-  );
-}
-
-type KeyClass = { readonly key: VirtualKey; count: number };

@@ -1,30 +1,43 @@
-// What an allow consists of: the headers to set and to remove, and the exact bytes of the body to replace, so that the
-// backend runs the models that were authorized and everything else stays as it was sent.
+// What an allow consists of: the headers to set and to remove, the target, and the exact bytes of the body to replace, so
+// that the backend runs the models that were authorized and everything else stays as it was sent.
 
 import type { ModelToken } from "./body-reading.ts";
-import type { AllowDecision, BodyEdit, Dialect } from "./decision.ts";
+import type { AllowDecision, BodyEdit } from "./decision.ts";
 import type { DecisionSettings } from "./decision-settings.ts";
 import { type HeaderRules, identityHeaders } from "./header-rules.ts";
+import { withPartLengths } from "./multipart-lengths.ts";
+import type { Operation } from "./operations.ts";
+import { keyParameter, queryKey } from "./query-rules.ts";
 import type { AuthzRequest } from "./request.ts";
 import type { Resolution } from "./resolve.ts";
+import type { PathModel } from "./routes.ts";
 import type { Snapshot, VirtualKey } from "./snapshot.ts";
+import { editTarget, encodeModel, type Target } from "./target.ts";
 
 /** A place in the body that names a model, and what the name was resolved and authorized to be. */
-export type ResolvedToken = {
-  readonly token: ModelToken;
-  readonly resolution: Extract<Resolution, { ok: true }>;
-};
+export type ResolvedToken = { readonly token: ModelToken; readonly resolution: Resolved };
+
+type Resolved = Extract<Resolution, { ok: true }>;
+
+/** Where the model stands in the target, beside or instead of the body. */
+export type TargetModel =
+  | { readonly place: "path"; readonly model: PathModel }
+  | { readonly place: "query"; readonly parameter: string; readonly raw: string };
 
 export type Allowed = {
   readonly key: VirtualKey;
   readonly snapshot: Snapshot;
   readonly request: AuthzRequest;
-  readonly main: ResolvedToken;
-  readonly nested: readonly ResolvedToken[];
+  readonly operation: Operation;
+  readonly target: Target;
+  readonly targetModel: TargetModel | undefined;
+  /** The name that the caller sent, and what it is. */
+  readonly requestedModel: string;
+  readonly resolution: Resolved;
+  /** Every place in the body that names a model. */
+  readonly tokens: readonly ResolvedToken[];
   readonly bytes: Uint8Array;
   readonly setContentType: boolean;
-  /** Name of the operation. */
-  readonly operation: string;
 };
 
 export type AllowDeps = {
@@ -32,18 +45,14 @@ export type AllowDeps = {
   readonly headerRules: HeaderRules;
 };
 
-export function allow(
-  { settings, headerRules }: AllowDeps,
-  dialect: Dialect,
-  { key, snapshot, request, main, nested, bytes, setContentType, operation }: Allowed,
-): AllowDecision {
-  const { model, hops } = main.resolution;
-  const requestedModel = main.token.name;
+export function allow({ settings, headerRules }: AllowDeps, allowed: Allowed): AllowDecision {
+  const { key, snapshot, request, operation, requestedModel, resolution, bytes } = allowed;
+  const { model, hops } = resolution;
   const team = key.team?.name;
   return {
     kind: "allow",
-    dialect,
-    operation,
+    dialect: operation.dialect,
+    operation: operation.name,
     key: key.name,
     team,
     requestedModel,
@@ -52,26 +61,58 @@ export function allow(
     upstreamModel: upstreamName(snapshot, model),
     hops,
     bodyBytes: bytes.length,
-    bodyEdits: settings.bodyEdits === "splice" ? bodyEdits(snapshot, bytes, [main, ...nested]) : [],
-    path: undefined,
+    bodyEdits: settings.bodyEdits === "splice" ? bodyEdits(snapshot, bytes, allowed.tokens) : [],
+    path: newPath(settings, allowed),
     setHeaders: [
       ...settings.modelHeaders.map((name) => [name, model] as const),
       [identityHeaders.key, key.name],
       ...(team === undefined ? [] : [[identityHeaders.team, team] as const]),
       [identityHeaders.requestedModel, requestedModel],
-      ...(setContentType ? [["content-type", "application/json"] as const] : []),
+      ...(allowed.setContentType ? [["content-type", "application/json"] as const] : []),
     ],
+    upstreamCredential: snapshot.catalogue?.get(model)?.upstreamCredential,
     removeHeaders: headerRules.removedHeaders(request.headers, team),
   };
 }
 
-function upstreamName(snapshot: Snapshot, model: string): string {
+export function upstreamName(snapshot: Snapshot, model: string): string {
   return snapshot.catalogue?.get(model)?.upstreamName ?? model;
 }
 
 /** Whether the backend knows the model by another name than the one that stands there. */
 export function needsEdit(snapshot: Snapshot): (resolved: ResolvedToken) => boolean {
   return ({ token, resolution }) => upstreamName(snapshot, resolution.model) !== token.name;
+}
+
+/** The target for the backend, where it differs: with the model's name there, and without the caller's key. */
+function newPath(
+  settings: DecisionSettings,
+  { snapshot, target, targetModel, requestedModel, resolution }: Allowed,
+): string | undefined {
+  const name = upstreamName(snapshot, resolution.model);
+  if (targetModel?.place === "path") {
+    const { raw, before, after } = targetModel.model;
+    // A raw "+" is a space to some decoders.
+    if (name !== requestedModel || raw.includes("+")) {
+      const path = `${before}${encodeModel(name)}${after}`;
+      return editTarget(target, { path, remove: keyRemoval(settings) });
+    }
+  } else if (targetModel !== undefined && name !== requestedModel) {
+    const replace = new Map([[targetModel.parameter, encodeModel(name)]]);
+    return editTarget(target, { replace, remove: keyRemoval(settings) });
+  }
+  return withoutKey(settings, target);
+}
+
+/** The target without the caller's key, where it holds one that is not kept. */
+export function withoutKey(settings: DecisionSettings, target: Target): string | undefined {
+  const remove = keyRemoval(settings);
+  const holdsKey = remove.size > 0 && queryKey(target.query) !== undefined;
+  return holdsKey ? editTarget(target, { remove }) : undefined;
+}
+
+function keyRemoval({ keepCredentials }: DecisionSettings): ReadonlySet<string> {
+  return new Set(keepCredentials ? [] : [keyParameter]);
 }
 
 function bodyEdits(
@@ -81,9 +122,16 @@ function bodyEdits(
 ): readonly BodyEdit[] {
   const edits: BodyEdit[] = [];
   for (const { token, resolution } of resolved.filter(needsEdit(snapshot))) {
-    const name = upstreamName(snapshot, resolution.model);
+    const text = token.prefix + upstreamName(snapshot, resolution.model);
     const old = Buffer.from(bytes.buffer, bytes.byteOffset + token.offset, token.length);
-    edits.push({ offset: token.offset, old: old.toString("utf8"), new: JSON.stringify(name) });
+    edits.push({
+      offset: token.offset,
+      old: old.toString("utf8"),
+      new: token.form === "json" ? JSON.stringify(text) : text,
+    });
   }
-  return edits.sort((a, b) => a.offset - b.offset);
+  return withPartLengths(
+    edits,
+    resolved.map(({ token }) => token),
+  );
 }

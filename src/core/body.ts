@@ -1,6 +1,6 @@
 // JSON body -> the requested model, every other model it names, and the fields that it may not have.
 
-import type { BodyReading, ModelToken } from "./body-reading.ts";
+import type { BodyModelRule, BodyReading, ModelToken } from "./body-reading.ts";
 import type { DenyDetail, DenyReason, Dialect } from "./decision.ts";
 import {
   type FieldMember,
@@ -29,6 +29,8 @@ import { modelNameBytesMax } from "./request.ts";
 
 export type BodyOptions = {
   readonly dialect: Dialect;
+  /** Default `required`. */
+  readonly modelRule?: BodyModelRule;
   /** Paths of the field table (`fieldPath`) that are let through all the same; those with the rule `model` are checked nevertheless. */
   readonly bodyFields: ReadonlySet<string>;
   readonly scanner: JsonScanner;
@@ -38,6 +40,8 @@ export type BodyOptions = {
 
 /** Most models beside the main one. Each is authorized by itself; honest bodies have a handful. */
 export const nestedModelsMax = 64;
+/** Most spellings of the main model: one for each text of a batch of embeddings, of which Gemini takes 100. */
+export const sameModelsMax = 1000;
 /** Most router or strict fields that are noted: the first one found decides. */
 const notedFieldsMax = 32;
 /** Longest model token that is decoded: each character escaped, and the quotes. */
@@ -48,9 +52,11 @@ type Draft = {
   readonly view: DataView;
   readonly containers: JsonContainers;
   readonly options: BodyOptions;
+  readonly modelRule: BodyModelRule;
   readonly table: FieldTable;
   readonly known: ReadonlySet<string>;
   model: ModelToken | undefined;
+  readonly sameModels: ModelToken[];
   readonly nestedModels: ModelToken[];
   readonly routerFields: string[];
   readonly strictFields: string[];
@@ -61,7 +67,7 @@ type Refusal = { readonly ok: false; readonly reason: DenyReason; readonly detai
 
 /** Never throws; costs one pass over the body, and a shallow second one over the few values that can name models. */
 export function readJsonBody(bytes: Uint8Array, options: BodyOptions): BodyReading {
-  const { dialect, scanner, isText = false } = options;
+  const { dialect, scanner, isText = false, modelRule = "required" } = options;
   const scan = scanner(bytes, { isText });
   if (!scan.ok) return refuse(scan.reason, { offset: scan.offset });
   const draft: Draft = {
@@ -69,9 +75,11 @@ export function readJsonBody(bytes: Uint8Array, options: BodyOptions): BodyReadi
     view: viewOf(bytes),
     containers: scan.containers,
     options,
+    modelRule,
     table: fieldTableOf(dialect),
     known: knownFields(dialect),
     model: undefined,
+    sameModels: [],
     nestedModels: [],
     routerFields: [],
     strictFields: [],
@@ -80,9 +88,9 @@ export function readJsonBody(bytes: Uint8Array, options: BodyOptions): BodyReadi
     const refusal = readMember(draft, member);
     if (refusal !== undefined) return refusal;
   }
-  const { model, nestedModels, routerFields, strictFields } = draft;
-  if (model === undefined) return refuse("model_missing", {});
-  return { ok: true, model, nestedModels, routerFields, strictFields };
+  const { model, sameModels, nestedModels, routerFields, strictFields } = draft;
+  if (model === undefined && modelRule === "required") return refuse("model_missing", {});
+  return { ok: true, model, sameModels, nestedModels, routerFields, strictFields };
 }
 
 function readMember(draft: Draft, member: JsonMember): Refusal | undefined {
@@ -106,8 +114,11 @@ function readMember(draft: Draft, member: JsonMember): Refusal | undefined {
 }
 
 function readModel(draft: Draft, member: JsonMember): Refusal | undefined {
-  if (member.kind === "null") return refuse("model_missing", {});
-  const token = tokenOf(draft.bytes, member, "model");
+  const { modelRule } = draft;
+  if (member.kind === "null") {
+    return modelRule === "required" ? refuse("model_missing", {}) : undefined;
+  }
+  const token = tokenOf(draft, member, "model");
   if ("reason" in token) return token;
   draft.model = token;
   return undefined;
@@ -137,7 +148,8 @@ function applyField(draft: Draft, field: FieldMember, span: Span): Refusal | und
 
 function applyRule(draft: Draft, row: FieldRow, span: Span): Refusal | undefined {
   const path = fieldPath(row);
-  if (row.rule === "model") return readNestedModel(draft, path, span);
+  if (row.rule === "model") return readNestedModel(draft, draft.nestedModels, path, span);
+  if (row.rule === "same") return readNestedModel(draft, draft.sameModels, path, span);
   if (draft.options.bodyFields.has(path)) return undefined;
   switch (row.rule) {
     case "refused":
@@ -201,38 +213,49 @@ function readNestedMember(
   span: Span,
 ): Refusal | undefined {
   const { bytes } = draft;
+  let misspelled: FieldMember | undefined;
   for (const member of members) {
     const match = matchKey(bytes, key, member, foldKey);
     if (match === "exact") return applyField(draft, member, span);
-    if (match === "folded" && member.isGuarded) {
-      return refuse("body_key_not_allowed", { name: member.path, offset: key.start });
-    }
+    if (match === "folded" && member.isGuarded) misspelled ??= member;
+  }
+  if (misspelled !== undefined) {
+    return refuse("body_key_not_allowed", { name: misspelled.path, offset: key.start });
   }
   const family = families.find(({ prefix }) => keyStartsWith(bytes, key, prefix));
   if (family === undefined || bytes[span.start] === 0x6e) return undefined;
   return applyRule(draft, family.row, span);
 }
 
-function readNestedModel(draft: Draft, place: string, span: Span): Refusal | undefined {
-  if (draft.nestedModels.length === nestedModelsMax) {
+function readNestedModel(
+  draft: Draft,
+  models: ModelToken[],
+  place: string,
+  span: Span,
+): Refusal | undefined {
+  const max = models === draft.sameModels ? sameModelsMax : nestedModelsMax;
+  if (models.length === max)
     return refuse("field_not_allowed", { name: place, offset: span.start });
-  }
-  const token = tokenOf(draft.bytes, span, place);
+  const token = tokenOf(draft, span, place);
   if ("reason" in token) return token;
-  draft.nestedModels.push(token);
+  models.push(token);
   return undefined;
 }
 
 /** The token as a model name, its escapes decoded. */
-function tokenOf(bytes: Uint8Array, { start, end }: Span, place: string): ModelToken | Refusal {
+function tokenOf(draft: Draft, { start, end }: Span, place: string): ModelToken | Refusal {
+  const { bytes, options, modelRule } = draft;
   const detail = { name: place, offset: start };
   const length = end - start;
   if (bytes[start] !== quote || length > modelTokenBytesMax) return refuse("model_invalid", detail);
-  const name = stringOf(bytes, start, end);
-  if (!name.isWellFormed()) return refuse("body_lone_surrogate", detail);
-  return isModelName(name)
-    ? { name, offset: start, length, place }
-    : refuse("model_invalid", detail);
+  const text = stringOf(bytes, start, end);
+  if (!text.isWellFormed()) return refuse("body_lone_surrogate", detail);
+  const prefix = options.dialect === "gemini" && text.startsWith("models/") ? "models/" : "";
+  const name = text.slice(prefix.length);
+  // What the path overrides may be any text: Azure's clients write there what they like.
+  const isFree = modelRule === "overridden" && place === "model";
+  if (!isFree && !isModelName(name)) return refuse("model_invalid", detail);
+  return { name, offset: start, length, place, form: "json", prefix };
 }
 
 function isString(bytes: Uint8Array, { start, end }: Span, text: string): boolean {

@@ -1,8 +1,10 @@
-// Headers -> presented key -> digest. The presented key exists as a string in this file and nowhere later.
+// Headers and query -> presented key -> digest. The presented key exists as a string in this file and nowhere later.
 
 import { hash } from "node:crypto";
 import type { DenyReason } from "./decision.ts";
+import { keyParameter, queryKey } from "./query-rules.ts";
 import type { KeyRecord, Snapshot, VirtualKey } from "./snapshot.ts";
+import { decodeOnce } from "./target.ts";
 
 /** Headers that may carry the virtual key, in any dialect and on any route (llm-apis: credentials). */
 export const credentialCarriers = [
@@ -31,14 +33,11 @@ export type KeyDigest =
  * SDK sends it twice); different ones, or a carrier that came twice and was joined with a comma, are ambiguous.
  * A carrier without a value counts as absent.
  */
-export function readKeyDigest(headers: ReadonlyMap<string, string>): KeyDigest {
+export function readKeyDigest(headers: ReadonlyMap<string, string>, query: string): KeyDigest {
   let presented: string | undefined;
   let malformed: string | undefined;
-  for (const carrier of credentialCarriers) {
-    const value = headers.get(carrier)?.trim() ?? "";
-    if (value === "") continue;
+  for (const { carrier, value, token } of presentations(headers, query)) {
     if (value.includes(",")) return { ok: false, reason: "key_ambiguous", carrier };
-    const token = tokenOf(carrier, value);
     if (token === undefined) malformed ??= carrier;
     else if (presented !== undefined && presented !== token) {
       return { ok: false, reason: "key_ambiguous", carrier };
@@ -47,6 +46,32 @@ export function readKeyDigest(headers: ReadonlyMap<string, string>): KeyDigest {
   if (malformed !== undefined) return { ok: false, reason: "key_malformed", carrier: malformed };
   if (presented === undefined) return { ok: false, reason: "key_missing", carrier: undefined };
   return { ok: true, digest: hash("sha256", presented, "hex") };
+}
+
+type Presentation = {
+  readonly carrier: string;
+  readonly value: string;
+  /** undefined: what stands there is no key. */
+  readonly token: string | undefined;
+};
+
+function presentations(
+  headers: ReadonlyMap<string, string>,
+  query: string,
+): readonly Presentation[] {
+  const found: Presentation[] = [];
+  for (const carrier of credentialCarriers) {
+    const value = headers.get(carrier)?.trim() ?? "";
+    if (value !== "") found.push({ carrier, value, token: tokenOf(carrier, value) });
+  }
+  const raw = queryKey(query) ?? "";
+  if (raw !== "") {
+    // A "+" is a space to some: no key that two readers could see differently.
+    const value = raw.includes("+") ? undefined : decodeOnce(raw);
+    const token = value !== undefined && isPresentedKey(value) ? value : undefined;
+    found.push({ carrier: keyParameter, value: value ?? "", token });
+  }
+  return found;
 }
 
 const bearerOf = /^bearer +([^ ]+)$/i;

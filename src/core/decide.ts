@@ -1,27 +1,34 @@
 // The decision: route -> key -> body -> resolve -> authorize -> answer. Pure and total: it answers every request, and
 // whatever it cannot show to be allowed it refuses.
 
-import { allow, needsEdit, type ResolvedToken } from "./allow.ts";
 import { authorizeModel } from "./authorize.ts";
-import { readJsonBody } from "./body.ts";
-import { admitBody } from "./body-admission.ts";
-import type { BodyReading } from "./body-reading.ts";
+import { admitBodyHeaders } from "./body-admission.ts";
 import { authenticate, readKeyDigest } from "./credential.ts";
-import type {
-  Decision,
-  DecisionFacts,
-  DenyDetail,
-  DenyReason,
-  DenyTrace,
-  Dialect,
+import {
+  type BodySubject,
+  decideBody,
+  decideQuery,
+  type Facts,
+  type ModelDeps,
+  type Subject,
+} from "./decide-model.ts";
+import {
+  type Decision,
+  type DenyDetail,
+  type DenyReason,
+  denyDecision as deny,
 } from "./decision.ts";
 import type { DecisionSettings } from "./decision-settings.ts";
-import { createHeaderRules, type HeaderRules } from "./header-rules.ts";
-import { createJsonScanner, type JsonScanner } from "./json-scan.ts";
+import { createHeaderRules } from "./header-rules.ts";
+import { createJsonScanner } from "./json-scan.ts";
 import { createModelLister, toModel, toModelList } from "./model-list.ts";
+import type { Operation } from "./operations.ts";
+import { pass } from "./pass.ts";
+import { queryFault, queryKey } from "./query-rules.ts";
 import type { AuthzRequest, DecisionContext } from "./request.ts";
-import { createRouteTable, type Operation, queryFault, type RouteTable } from "./routes.ts";
-import type { CatalogueModel, Snapshot, VirtualKey } from "./snapshot.ts";
+import { createRouteTable, type RouteTable } from "./routes.ts";
+import type { Snapshot } from "./snapshot.ts";
+import type { Target } from "./target.ts";
 
 export type Decide = (
   snapshot: Snapshot | undefined,
@@ -29,19 +36,22 @@ export type Decide = (
   context: DecisionContext,
 ) => Decision;
 
-type Deps = {
-  readonly settings: DecisionSettings;
+export type Decider = {
+  readonly decide: Decide;
+  /**
+   * What `decide` will say whatever the body is; undefined where it depends on the body, which is then needed. For who has
+   * the headers first.
+   */
+  readonly decideHeaders: (...parameters: Parameters<Decide>) => Decision | undefined;
+};
+
+type Deps = ModelDeps & {
   readonly routes: RouteTable;
-  readonly headerRules: HeaderRules;
-  readonly scanner: JsonScanner;
   readonly listModels: ReturnType<typeof createModelLister>;
 };
 
-/** What is known of the request so far; grows step by step and ends in the decision. */
-type Facts = { -readonly [Name in keyof DecisionFacts]: DecisionFacts[Name] };
-
 /** Builds the decision for settings that stay the same for the life of the process. The result never throws. */
-export function createDecider(settings: DecisionSettings): Decide {
+export function createDecider(settings: DecisionSettings): Decider {
   const deps: Deps = {
     settings,
     routes: createRouteTable(settings),
@@ -49,15 +59,29 @@ export function createDecider(settings: DecisionSettings): Decide {
     scanner: createJsonScanner({ hashSeed: settings.hashSeed }),
     listModels: createModelLister(),
   };
-  return (snapshot, request, context) => decide(deps, snapshot, request, context);
+  return {
+    decide(snapshot, request, context) {
+      const begun = begin(deps, snapshot, request, context);
+      return "decision" in begun ? begun.decision : decideBody(deps, begun.facts, begun.subject);
+    },
+    decideHeaders(snapshot, request, context) {
+      const begun = begin(deps, snapshot, request, context);
+      return "decision" in begun ? begun.decision : undefined;
+    },
+  };
 }
 
-function decide(
+type Begun =
+  | { readonly decision: Decision }
+  | { readonly facts: Facts; readonly subject: BodySubject };
+
+/** As far as the headers go. */
+function begin(
   deps: Deps,
   snapshot: Snapshot | undefined,
   request: AuthzRequest,
   context: DecisionContext,
-): Decision {
+): Begun {
   const match = deps.routes.match(request.method, request.path);
   const facts: Facts = {
     dialect: match.kind === "operation" ? match.operation.dialect : match.dialect,
@@ -67,51 +91,54 @@ function decide(
     requestedModel: undefined,
     revision: snapshot?.revision,
   };
+  const decided = (decision: Decision): Begun => ({ decision });
   if (match.kind === "none") {
     if (request.headers.has("anthropic-version")) facts.dialect = "anthropic";
-    return deny(facts, "route_not_allowed");
+    return decided(deny(facts, "route_not_allowed"));
   }
   if (match.kind === "method_not_allowed") {
-    return deny(facts, "method_not_allowed", { allow: match.allow });
+    return decided(deny(facts, "method_not_allowed", { allow: match.allow }));
   }
-  const { operation, query } = match;
+  const { operation, target, pathModel } = match;
   facts.operation = operation.name;
-  facts.dialect = dialectOf(operation, request);
-  if (operation.answers === "probe") return answer(facts, operation.name, "");
+  facts.dialect = dialectOf(operation, target, request);
+  if (operation.answers === "probe") return decided(answer(facts, operation.name, ""));
 
-  const fault = requestFault(deps, request, { operation, query });
-  if (fault !== undefined) return deny(facts, fault.reason, fault.detail);
-  if (snapshot === undefined) return deny(facts, "policy_missing");
+  const fault = requestFault(deps, request, { operation, query: target.query });
+  if (fault !== undefined) return decided(deny(facts, fault.reason, fault.detail));
+  if (snapshot === undefined) return decided(deny(facts, "policy_missing"));
 
-  const presented = readKeyDigest(request.headers);
+  const presented = readKeyDigest(request.headers, target.query);
   if (!presented.ok) {
     const { reason, carrier } = presented;
-    return deny(facts, reason, carrier === undefined ? {} : { name: carrier });
+    return decided(deny(facts, reason, carrier === undefined ? {} : { name: carrier }));
   }
   const authentication = authenticate(snapshot, presented.digest, context.nowMs);
   facts.key = authentication.key?.name;
   facts.team = authentication.key?.team?.name;
-  if (!authentication.ok) return deny(facts, authentication.reason);
+  if (!authentication.ok) return decided(deny(facts, authentication.reason));
   const { key } = authentication;
-
-  if (operation.answers === "models") {
-    const list = { names: deps.listModels(snapshot, key), query };
-    return answer(
-      facts,
-      operation.name,
-      JSON.stringify(toModelList(facts.dialect, snapshot, list)),
-    );
+  if (operation.isUnchecked) {
+    return decided(pass(deps, { facts, key, snapshot, request, operation, target }));
   }
-  if (match.modelId !== undefined)
-    return answerModel(facts, { snapshot, key, match, request, context });
-  return decideBody(deps, facts, { snapshot, key, operation, request, context });
+  const subject: Subject = { snapshot, key, request, context, operation, target, pathModel };
+  if (operation.answers !== undefined) return decided(answerModels(deps, facts, subject));
+  if (operation.modelPlace === "query") return decided(decideQuery(deps, facts, subject));
+  const admission = admitBodyHeaders(request, operation, deps.settings);
+  if (!admission.ok) return decided(deny(facts, admission.reason, admission.detail));
+  return { facts, subject: { ...subject, admission } };
 }
 
-/** Three dialects ask for /v1/models; each official SDK says by its headers which list it reads. */
-function dialectOf(operation: Operation, { headers }: AuthzRequest): Dialect {
-  if (operation.answers === undefined || operation.dialect !== "openai") return operation.dialect;
+/** Three dialects ask for /v1/models; each official SDK says by its headers or its query which list it reads. */
+function dialectOf(
+  { answers, dialect }: Operation,
+  { query }: Target,
+  { headers }: AuthzRequest,
+): Operation["dialect"] {
+  if (answers === undefined || dialect !== "openai") return dialect;
   if (headers.has("anthropic-version")) return "anthropic";
-  return headers.has("x-goog-api-key") ? "gemini" : operation.dialect;
+  const isGemini = headers.has("x-goog-api-key") || queryKey(query) !== undefined;
+  return isGemini ? "gemini" : dialect;
 }
 
 type Fault = { readonly reason: DenyReason; readonly detail: DenyDetail };
@@ -122,13 +149,21 @@ function requestFault(
   { headers }: AuthzRequest,
   { operation, query }: { operation: Operation; query: string },
 ): Fault | undefined {
+  const upgrade = headers.get("upgrade")?.trim().toLowerCase();
   // Envoy checks an upgrade without its body and forwards it with it (envoy-facts 0.16).
-  if (headers.has("upgrade")) return { reason: "upgrade_not_allowed", detail: {} };
+  if (operation.modelPlace === "query" ? !isWebsocket(upgrade, headers) : upgrade !== undefined) {
+    return { reason: "upgrade_not_allowed", detail: {} };
+  }
   const header = headerRules.refusedHeader(headers);
   if (header !== undefined) return { reason: "header_not_allowed", detail: named(header) };
-  const parameter = queryFault(query, operation, settings.queryParameters);
-  if (parameter === undefined) return undefined;
-  return { reason: "query_not_allowed", detail: named(parameter.name) };
+  const fault = queryFault(query, operation, settings.queryParameters);
+  return fault === undefined ? undefined : { reason: fault.reason, detail: named(fault.name) };
+}
+
+/** A websocket, and nothing that would hide a body behind it. */
+function isWebsocket(upgrade: string | undefined, headers: ReadonlyMap<string, string>): boolean {
+  if (upgrade !== "websocket" || headers.has("transfer-encoding")) return false;
+  return (headers.get("content-length") ?? "0") === "0";
 }
 
 /** A name from the request is repeated to the caller only when it is harmless wherever it ends up. */
@@ -136,113 +171,25 @@ function named(name: string): DenyDetail {
   return /^[A-Za-z0-9_.$%[\]-]{1,64}$/.test(name) ? { name } : {};
 }
 
-type Subject = {
-  readonly snapshot: Snapshot;
-  readonly key: VirtualKey;
-  readonly request: AuthzRequest;
-  readonly context: DecisionContext;
-};
-
-function answerModel(
+/** What is answered here: the list of models, or one of them. */
+function answerModels(
+  { listModels }: Deps,
   facts: Facts,
-  {
-    snapshot,
-    key,
-    match,
-    request,
-    context,
-  }: Subject & {
-    readonly match: { readonly operation: Operation; readonly modelId: string | undefined };
-  },
+  { snapshot, key, operation, target, pathModel, request, context }: Subject,
 ): Decision {
-  const name = match.modelId ?? "";
+  if (pathModel === undefined) {
+    const list = { names: listModels(snapshot, key), query: target.query };
+    const body = JSON.stringify(toModelList(facts.dialect, snapshot, list));
+    return answer(facts, operation.name, body);
+  }
+  const { name } = pathModel;
   facts.requestedModel = name;
   const lots = { draw: context.draw, headers: request.headers };
   const authorization = authorizeModel(snapshot, key, name, lots);
   if (!authorization.ok) return deny(facts, authorization.reason, {}, authorization.trace);
-  return answer(
-    facts,
-    match.operation.name,
-    JSON.stringify(toModel(facts.dialect, snapshot, name)),
-  );
-}
-
-function decideBody(
-  deps: Deps,
-  facts: Facts,
-  { snapshot, key, operation, request, context }: Subject & { readonly operation: Operation },
-): Decision {
-  const { settings, scanner } = deps;
-  const admission = admitBody(request, operation.dialect, settings);
-  if (!admission.ok) return deny(facts, admission.reason, admission.detail);
-  const { bytes } = admission;
-  const { dialect } = operation;
-  const options = {
-    dialect,
-    bodyFields: settings.bodyFields,
-    scanner,
-    isText: request.body.kind === "text",
-  };
-  const reading = readJsonBody(bytes, options);
-  if (!reading.ok) return deny(facts, reading.reason, reading.detail);
-  facts.requestedModel = reading.model.name;
-
-  const lots = { draw: context.draw, headers: request.headers };
-  const authorization = authorizeModel(snapshot, key, reading.model.name, lots);
-  if (!authorization.ok) return deny(facts, authorization.reason, {}, authorization.trace);
-  const { resolution: main } = authorization;
-  const nested: ResolvedToken[] = [];
-  for (const token of reading.nestedModels) {
-    const other = authorizeModel(snapshot, key, token.name, lots);
-    if (!other.ok) return deny(facts, other.reason, { name: token.place }, other.trace);
-    nested.push({ token, resolution: other.resolution });
-  }
-  const models = [main, ...nested.map(({ resolution }) => resolution)].flatMap(
-    (each) => each.models,
-  );
-  const field = refusedField(snapshot, reading, models);
-  if (field !== undefined) return deny(facts, "field_not_allowed", { name: field });
-  // Without body edits only the main model follows the header; an alias beside it would reach the backend as it is.
-  const stuck = settings.bodyEdits === "splice" ? undefined : nested.find(needsEdit(snapshot));
-  if (stuck !== undefined) return deny(facts, "field_not_allowed", { name: stuck.token.place });
-  return allow(deps, facts.dialect, {
-    key,
-    snapshot,
-    request,
-    main: { token: reading.model, resolution: main },
-    nested,
-    bytes,
-    setContentType: admission.setContentType,
-    operation: operation.name,
-  });
-}
-
-/** A field that the body may not have because of what serves one of the models that can run. */
-function refusedField(
-  snapshot: Snapshot,
-  reading: Extract<BodyReading, { ok: true }>,
-  models: readonly string[],
-): string | undefined {
-  if (reading.routerFields.length === 0 && reading.strictFields.length === 0) return undefined;
-  const entries = models.map((model) => snapshot.catalogue?.get(model));
-  // A model that nobody described is served by a router, for all we know.
-  const isRouter = (entry: CatalogueModel | undefined): boolean => entry?.backend !== "leaf";
-  const routerField = entries.some(isRouter) ? reading.routerFields[0] : undefined;
-  if (routerField !== undefined) return routerField;
-  return entries.some((entry) => entry?.strictFields === true)
-    ? reading.strictFields[0]
-    : undefined;
+  return answer(facts, operation.name, JSON.stringify(toModel(facts.dialect, snapshot, name)));
 }
 
 function answer(facts: Facts, operation: string, body: string): Decision {
   return { ...facts, kind: "answer", operation, status: 200, body };
-}
-
-function deny(
-  facts: Facts,
-  reason: DenyReason,
-  detail: DenyDetail = {},
-  trace: DenyTrace | undefined = undefined,
-): Decision {
-  return { ...facts, kind: "deny", reason, detail, trace };
 }

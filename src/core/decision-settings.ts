@@ -19,6 +19,10 @@ export type DecisionSettings = {
   readonly keepCredentials: boolean;
   /** Prefixes under which the openai and anthropic operations are served; "" is none. */
   readonly pathPrefixes: readonly string[];
+  /** Serve GET /v1/realtime, whose later frames nobody checks. Default false. */
+  readonly realtime: boolean;
+  /** Routes as `METHOD /path` that are let through with a valid key, whatever they carry. Default none. */
+  readonly uncheckedRoutes: readonly string[];
   /** Query parameters allowed on every route beside its own. Default none. */
   readonly queryParameters: ReadonlySet<string>;
   /** Body fields, by the name in the README's table, that are let through although the table refuses them. Default none. */
@@ -34,6 +38,8 @@ export const defaultDecisionSettings: DecisionSettings = {
   bodyEdits: "splice",
   keepCredentials: false,
   pathPrefixes: ["/v1", "", "/openai/v1", "/api/v1"],
+  realtime: false,
+  uncheckedRoutes: [],
   queryParameters: new Set(),
   bodyFields: new Set(),
   hashSeed: 0,

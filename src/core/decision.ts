@@ -1,6 +1,8 @@
 // The answer to one request, and the closed list of refusals. Response, log line, metric and the README's table are
 // all made from here, so that they cannot disagree.
 
+import type { UpstreamCredential } from "./snapshot.ts";
+
 /** The API whose envelopes and lists the caller understands. */
 export type Dialect = "openai" | "anthropic" | "gemini" | "azure" | "ollama";
 
@@ -78,6 +80,12 @@ export const denials = {
     message:
       "The gateway sent the request body as text; set pack_as_bytes in Envoy's with_request_body.",
   },
+  body_not_buffered: {
+    status: 500,
+    code: "body_not_buffered",
+    message:
+      "The gateway did not wait for the request body; set request_header_mode SEND and request_body_mode BUFFERED in Envoy's ext_proc.",
+  },
   body_not_utf8: {
     status: 400,
     code: "body_invalid",
@@ -87,6 +95,11 @@ export const denials = {
     status: 400,
     code: "body_invalid",
     message: "The request body is not strict JSON (RFC 8259).",
+  },
+  body_not_multipart: {
+    status: 400,
+    code: "body_invalid",
+    message: "The request body is not strict multipart/form-data (RFC 7578).",
   },
   body_not_object: {
     status: 400,
@@ -160,6 +173,11 @@ export const denials = {
     code: "model_forbidden",
     message: "The virtual key may not use this model.",
   },
+  upstream_credential_missing: {
+    status: 503,
+    code: "upstream_credential_missing",
+    message: "The gateway has no credential for the backend of this model.",
+  },
   request_unreadable: {
     status: 400,
     code: "request_unreadable",
@@ -180,7 +198,7 @@ export type DenyReason = keyof typeof denials;
 /** One replacement of bytes in the body. Offsets count bytes of the body as it arrived; edits ascend and never overlap. */
 export type BodyEdit = {
   readonly offset: number;
-  /** The exact bytes that stand there: a whole JSON token, quotes included. Valid UTF-8. */
+  /** The exact bytes that stand there: a whole JSON token, quotes included, or the value of a part of a form. UTF-8. */
   readonly old: string;
   /** The bytes to put there. ASCII. */
   readonly new: string;
@@ -215,9 +233,20 @@ export type AllowDecision = DecisionFacts & {
   readonly path: string | undefined;
   /** Headers to set or overwrite, in order. Values hold no CR, LF or NUL. */
   readonly setHeaders: readonly (readonly [name: string, value: string])[];
+  /** What the backend wants in place of the caller's key; undefined: the default, where there is one. No value. */
+  readonly upstreamCredential: UpstreamCredential | undefined;
   /** Never holds a header that is also set: Envoy removes after it sets. */
   readonly removeHeaders: readonly string[];
 };
+
+/** Let through unchecked, for an operator has listed the route: of the request only the key was looked at. */
+export type PassDecision = DecisionFacts &
+  Pick<
+    AllowDecision,
+    "operation" | "key" | "revision" | "path" | "setHeaders" | "removeHeaders"
+  > & {
+    readonly kind: "pass";
+  };
 
 /** Answered by us: the list of models, or a probe. `status` is 200. */
 export type AnswerDecision = DecisionFacts & {
@@ -255,7 +284,7 @@ export type DenyTrace = {
   readonly refusedBy: "key" | "team" | undefined;
 };
 
-export type Decision = AllowDecision | AnswerDecision | DenyDecision;
+export type Decision = AllowDecision | PassDecision | AnswerDecision | DenyDecision;
 
 /** The sentence that the caller reads: the reason's own, and where the thing stands. */
 export function denialMessage(reason: DenyReason, detail: DenyDetail): string {
@@ -264,4 +293,13 @@ export function denialMessage(reason: DenyReason, detail: DenyDetail): string {
   if (detail.offset !== undefined) parts.push(`at byte ${detail.offset}`);
   const { message } = denials[reason];
   return parts.length === 0 ? message : `${message.slice(0, -1)} (${parts.join(", ")}).`;
+}
+
+export function denyDecision(
+  facts: DecisionFacts,
+  reason: DenyReason,
+  detail: DenyDetail = {},
+  trace: DenyTrace | undefined = undefined,
+): DenyDecision {
+  return { ...facts, kind: "deny", reason, detail, trace };
 }

@@ -5,9 +5,10 @@ import type { Dialect } from "./decision.ts";
 
 /**
  * `refused`: never admitted. `router`: refused where a router backend serves a model that can run. `model`: names a model
- * that is checked and rewritten like the main one. `strict`: refused only for a Model with `strictFields`.
+ * that is checked and rewritten like the main one. `same`: must be the main model and is rewritten with it. `strict`:
+ * refused only for a Model with `strictFields`.
  */
-export type FieldRule = "refused" | "router" | "model" | "strict";
+export type FieldRule = "refused" | "router" | "model" | "same" | "strict";
 
 export type FieldRow = {
   /** Exact; a family of names where it ends in `*`; with `=word`, only where the value is the string `word`. */
@@ -40,7 +41,17 @@ const copied = "sends a copy of the request elsewhere";
 const adapter = "runs an adapter of the model";
 const secondSpelling = "is a second spelling of the model";
 const hosted = "names the model of a hosted tool or step";
+const spelledAgain = "names the model of the path once more";
 const reached = "lets the backend reach a server that the caller names";
+
+/** Vertex AI's model routing, in both spellings of proto-JSON. */
+function geminiRouting(place: string): FieldRow[] {
+  const names = "routingConfig routing_config modelSelectionConfig model_selection_config";
+  return rows("refused", routing, `${names} modelConfig model_config`, {
+    place,
+    dialect: "gemini",
+  });
+}
 
 /** A field whose value is null reaches nothing and is admitted. */
 export const fieldRows: readonly FieldRow[] = [
@@ -78,6 +89,15 @@ export const fieldRows: readonly FieldRow[] = [
   // Items of the Responses API that bring tools with them: `additional_tools`, `tool_search_output`.
   ...rows("model", hosted, "model", { place: "input[].tools[]" }),
   ...rows("model", hosted, "model", { place: "input[].tools[].svg" }),
+  ...rows("same", spelledAgain, "model", { place: "requests[]", dialect: "gemini" }),
+  ...rows("same", spelledAgain, "model", { place: "generateContentRequest", dialect: "gemini" }),
+  ...rows("same", spelledAgain, "model", { place: "generate_content_request", dialect: "gemini" }),
+  ...geminiRouting("generationConfig"),
+  ...geminiRouting("generation_config"),
+  ...geminiRouting("generateContentRequest.generationConfig"),
+  ...geminiRouting("generateContentRequest.generation_config"),
+  ...geminiRouting("generate_content_request.generationConfig"),
+  ...geminiRouting("generate_content_request.generation_config"),
   ...rows("strict", reached, "mcp_servers container"),
   ...rows("strict", reached, "type=mcp", { place: "tools[]" }),
   ...rows("strict", reached, "type=mcp", { place: "input[].tools[]" }),
@@ -143,6 +163,8 @@ function toFieldTable(dialect: Dialect): FieldTable {
     member: (key) => members.get(key),
     family: (key) => top.families.find(({ prefix }) => key.startsWith(prefix)),
     misspelled: (key) => {
+      // Proto-JSON takes two spellings of one name: both are listed.
+      if (members.has(key)) return undefined;
       const text = foldKey(key);
       const exact = folded.get(text);
       if (exact !== undefined) return exact === key ? undefined : exact;

@@ -46,6 +46,8 @@ export const identityHeaders = {
   key: "x-aliasguard-key",
   team: "x-aliasguard-team",
   requestedModel: "x-aliasguard-requested-model",
+  /** On an unchecked route: its method and path as the setting has them. */
+  unchecked: "x-aliasguard-unchecked",
 } as const;
 
 const connectionTokens = new Set(["keep-alive", "close", "te", "upgrade", ""]);
@@ -84,6 +86,7 @@ export function createHeaderRules(settings: DecisionSettings): HeaderRules {
         if (routing.has(name) || modelHeaders.has(name) || !isRoutingHeader(name)) continue;
         if (name === identityHeaders.key || name === identityHeaders.requestedModel) continue;
         if (name === identityHeaders.team || carriers.has(name)) continue;
+        if (name === identityHeaders.unchecked) continue;
         removed.push(name);
       }
       if (team === undefined) removed.push(identityHeaders.team);

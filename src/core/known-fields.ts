@@ -1,6 +1,6 @@
 // The top-level fields of the official request schemas, per dialect: what a Model with `strictFields` still takes, and
 // what is never taken for a misspelling. Read from the SDKs' types (openai 7.57, @anthropic-ai/sdk 1.12) and the API
-// references of Cohere (v2), Mistral and Ollama.
+// references of Cohere (v2), Mistral, Ollama and Gemini.
 
 import type { Dialect } from "./decision.ts";
 
@@ -46,17 +46,37 @@ const ollama = toSet(
   "raw context input truncate dimensions logprobs top_logprobs shift",
 );
 
-const none: ReadonlySet<string> = new Set();
+/** Gemini's generateContent, countTokens, embedContent and batchEmbedContents, in both spellings of proto-JSON. */
+const gemini = toSet(
+  "model contents content tools toolConfig tool_config safetySettings safety_settings",
+  "systemInstruction system_instruction generationConfig generation_config cachedContent",
+  "cached_content labels store serviceTier service_tier generateContentRequest",
+  "generate_content_request requests taskType task_type title outputDimensionality",
+  "output_dimensionality",
+);
 
 const fields: Readonly<Record<Dialect, ReadonlySet<string>>> = {
   openai,
   azure: openai,
   anthropic,
   ollama,
-  gemini: none,
+  gemini,
 };
 
-/** The known fields of a dialect; gemini's are none, for its bodies hold no model. */
+/** The known fields of a dialect. */
 export function knownFields(dialect: Dialect): ReadonlySet<string> {
   return fields[dialect];
+}
+
+/** What the parts of a form may be called beside that: uploads of audio and images. */
+const formFields = toSet(
+  "file language languages keywords timestamp_granularities chunking_strategy temperature",
+  "known_speaker_names known_speaker_references",
+);
+
+const openaiForms: ReadonlySet<string> = new Set([...openai, ...formFields]);
+
+/** The known parts of a form, without brackets: `image` stands for `image[]` too. */
+export function knownFormFields(dialect: Dialect): ReadonlySet<string> {
+  return dialect === "openai" || dialect === "azure" ? openaiForms : fields[dialect];
 }

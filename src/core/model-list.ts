@@ -99,7 +99,7 @@ export function toModel(dialect: Dialect, snapshot: Snapshot, name: string): obj
   }
 }
 
-/** The whole list in the dialect's own shape. Anthropic's is paged when the caller asks for pages. */
+/** The whole list in the dialect's own shape. Anthropic's and Gemini's are paged when the caller asks for pages. */
 export function toModelList(
   dialect: Dialect,
   snapshot: Snapshot,
@@ -116,12 +116,34 @@ export function toModelList(
       const ids = { first_id: page[0] ?? null, last_id: page[page.length - 1] ?? null };
       return { data: toModels(page), has_more: hasMore, ...ids };
     }
-    case "gemini":
+    case "gemini": {
+      const { page, token } = geminiPageOf(names, query);
+      return { models: toModels(page), ...(token === undefined ? {} : { nextPageToken: token }) };
+    }
     case "ollama":
       return { models: toModels(names) };
     default:
       return dialect satisfies never;
   }
+}
+
+/** `pageSize` and `pageToken` as Gemini's list takes them; our token is the last name that was given. */
+function geminiPageOf(
+  names: readonly string[],
+  query: string,
+): { page: readonly string[]; token: string | undefined } {
+  const parameters = new URLSearchParams(query);
+  const after = parameters.get("pageToken") ?? "";
+  const size = sizeOf(parameters.get("pageSize"), names.length);
+  const later = names.filter((name) => name > after);
+  const page = later.slice(0, size);
+  return { page, token: later.length > size ? page.at(-1) : undefined };
+}
+
+/** Whatever is no whole number above 0 asks for the whole list. */
+function sizeOf(text: string | null, whole: number): number {
+  const size = Number(text ?? whole);
+  return Number.isInteger(size) && size > 0 ? size : whole;
 }
 
 /** `limit`, `after_id` and `before_id` as Anthropic's list takes them; without a limit the whole list is one page. */
@@ -130,8 +152,7 @@ function pageOf(
   query: string,
 ): { page: readonly string[]; hasMore: boolean } {
   const parameters = new URLSearchParams(query);
-  const limit = Number(parameters.get("limit") ?? names.length);
-  const size = Number.isInteger(limit) && limit > 0 ? limit : names.length;
+  const size = sizeOf(parameters.get("limit"), names.length);
   const after = parameters.get("after_id");
   const before = parameters.get("before_id");
   if (before !== null) {

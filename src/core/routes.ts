@@ -1,30 +1,40 @@
 // Method + exact path -> operation. Paths are compared as bytes, never parsed as URLs and never matched by prefix:
-// what no line below names is refused.
+// what no line of operations.ts names is refused.
 
 import type { Dialect } from "./decision.ts";
 import type { DecisionSettings } from "./decision-settings.ts";
-import { isModelName } from "./model-name.ts";
+import {
+  bodyOperations,
+  listOperations,
+  type Operation,
+  pathOperations,
+  probeOperations,
+  type Row,
+  realtimeOperations,
+  toOperation,
+  uncheckedOperation,
+} from "./operations.ts";
+import { modelIn, splitTarget, type Target } from "./target.ts";
 
-/** Where the model of a request stands. */
-export type ModelPlace = "body" | "none";
-
-/** One thing that callers may do. `name` goes to logs and metrics. */
-export type Operation = {
+/** A model in the path: its name, and the path's bytes before and after it. */
+export type PathModel = {
   readonly name: string;
-  readonly dialect: Dialect;
-  readonly modelPlace: ModelPlace;
-  /** What is answered by the gateway itself; undefined: the backend answers. */
-  readonly answers: "models" | "model" | "probe" | undefined;
-  /** Query parameters that this path takes. */
-  readonly queryParameters: ReadonlySet<string>;
+  readonly raw: string;
+  readonly before: string;
+  readonly after: string;
+  /**
+   * Whether every router reads `name` there, one that decodes the path first too: `.../a%2Fchat/completions` is a chat with
+   * `a` to it, not a completion with `a/chat`.
+   */
+  readonly canHold: (name: string) => boolean;
 };
 
 export type RouteMatch =
   | {
       readonly kind: "operation";
       readonly operation: Operation;
-      readonly modelId: string | undefined;
-      readonly query: string;
+      readonly pathModel: PathModel | undefined;
+      readonly target: Target;
     }
   | {
       readonly kind: "method_not_allowed";
@@ -35,179 +45,130 @@ export type RouteMatch =
 
 export type RouteTable = { match(method: string, path: string): RouteMatch };
 
-type Row = {
-  readonly name: string;
-  readonly dialect: Dialect;
-  /** Under each accepted prefix, or exactly as written where `exact`. */
-  readonly path: string;
-  readonly exact?: true;
-  readonly query?: readonly string[];
+type Template = {
+  readonly method: string;
+  readonly before: string;
+  readonly after: string;
+  readonly operation: Operation;
 };
 
-/** Operations whose model stands in the body's `model` (llm-apis.md section 1). All are POST. */
-export const bodyOperations: readonly Row[] = [
-  { name: "chat.completions", dialect: "openai", path: "/chat/completions" },
-  { name: "completions", dialect: "openai", path: "/completions" },
-  { name: "embeddings", dialect: "openai", path: "/embeddings" },
-  { name: "responses", dialect: "openai", path: "/responses" },
-  { name: "responses.compact", dialect: "openai", path: "/responses/compact" },
-  { name: "responses.input_tokens", dialect: "openai", path: "/responses/input_tokens" },
-  { name: "moderations", dialect: "openai", path: "/moderations" },
-  { name: "images.generations", dialect: "openai", path: "/images/generations" },
-  { name: "audio.speech", dialect: "openai", path: "/audio/speech" },
-  { name: "rerank", dialect: "openai", path: "/rerank" },
-  { name: "fim.completions", dialect: "openai", path: "/fim/completions" },
-  { name: "ocr", dialect: "openai", path: "/ocr" },
-  { name: "responses", dialect: "openai", path: "/openai/responses", exact: true },
-  { name: "cohere.chat", dialect: "openai", path: "/v2/chat", exact: true },
-  { name: "cohere.embed", dialect: "openai", path: "/v2/embed", exact: true },
-  { name: "cohere.rerank", dialect: "openai", path: "/v2/rerank", exact: true },
-  { name: "messages", dialect: "anthropic", path: "/messages", query: ["beta"] },
-  {
-    name: "messages.count_tokens",
-    dialect: "anthropic",
-    path: "/messages/count_tokens",
-    query: ["beta"],
-  },
-  { name: "ollama.chat", dialect: "ollama", path: "/api/chat", exact: true },
-  { name: "ollama.generate", dialect: "ollama", path: "/api/generate", exact: true },
-  { name: "ollama.embed", dialect: "ollama", path: "/api/embed", exact: true },
-];
-
-/** Pagination of the three dialects that ask for /v1/models, and what codex adds. */
-const listQuery = [
-  "limit",
-  "after",
-  "before",
-  "order",
-  "after_id",
-  "before_id",
-  "beta",
-  "client_version",
-];
-
-/** Azure's newer forms of the OpenAI paths carry the version in the query. */
-const azureQuery = ["api-version"];
-
-const probe: Operation = {
-  name: "probe",
-  dialect: "openai",
-  modelPlace: "none",
-  answers: "probe",
-  queryParameters: new Set(),
-};
-
-/** Builds the table once at start. `pathPrefixes` come from the settings; "" serves the paths without a prefix. */
-export function createRouteTable(settings: Pick<DecisionSettings, "pathPrefixes">): RouteTable {
-  const paths = new Map<string, Map<string, Operation>>();
-  const add = (path: string, method: string, operation: Operation): void => {
-    const methods = paths.get(path) ?? new Map<string, Operation>();
-    if (!methods.has(method)) methods.set(method, operation);
-    paths.set(path, methods);
-  };
-  for (const row of bodyOperations) {
+/** Builds the table once at start. */
+export function createRouteTable(
+  settings: Pick<DecisionSettings, "pathPrefixes" | "realtime" | "uncheckedRoutes">,
+): RouteTable {
+  const unchecked = settings.uncheckedRoutes.map(toUncheckedRoute);
+  const exact = new Map<string, Map<string, Operation>>();
+  const templates: Template[] = [];
+  const rows = [
+    ...bodyOperations,
+    ...pathOperations,
+    ...listOperations,
+    ...(settings.realtime ? realtimeOperations : []),
+    ...probeOperations,
+  ];
+  for (const row of rows) {
     for (const prefix of row.exact === true ? [""] : settings.pathPrefixes) {
-      add(prefix + row.path, "POST", toOperation(row, prefix + row.path));
+      addRow(row, prefix + row.path);
     }
   }
-  const modelFolders = settings.pathPrefixes.map((prefix) => `${prefix}/models`);
-  for (const path of modelFolders) add(path, "GET", toListOperation("models", "openai", path));
-  add("/api/tags", "GET", toListOperation("models", "ollama", "/api/tags"));
-  add("/", "GET", probe);
-  add("/", "HEAD", probe);
+  // The longest ending is the one that every router reads: /chat/completions before /completions.
+  templates.sort((a, b) => b.after.length - a.after.length);
+
+  function addRow(row: Row, path: string): void {
+    const operation = toOperation(row, path);
+    const [before = "", after] = path.split("{model}");
+    if (after !== undefined) {
+      templates.push({ method: row.method, before, after, operation });
+      return;
+    }
+    const methods = exact.get(path) ?? new Map<string, Operation>();
+    if (!methods.has(row.method)) methods.set(row.method, operation);
+    exact.set(path, methods);
+  }
+
+  function firstOf(method: string, path: string): Template | undefined {
+    return templates.find((each) => each.method === method && isOf(each, path));
+  }
+
+  /** undefined where what stands in the template's place is no model's name. */
+  function pathModelOf(template: Template, path: string): PathModel | undefined {
+    const { method, before, after } = template;
+    const raw = path.slice(before.length, path.length - after.length);
+    const name = modelIn(raw);
+    if (name === undefined) return undefined;
+    const canHold = (held: string): boolean =>
+      firstOf(method, `${before}${held}${after}`) === template;
+    return { name, raw, before, after, canHold };
+  }
+
+  function matchTemplate(method: string, target: Target): RouteMatch {
+    const { path } = target;
+    const all = templates.filter((template) => isOf(template, path));
+    const template = all.find((each) => each.method === method);
+    const pathModel = template && pathModelOf(template, path);
+    if (template !== undefined && pathModel?.canHold(pathModel.name) === true) {
+      return { kind: "operation", operation: template.operation, pathModel, target };
+    }
+    const others = all.filter((each) => pathModelOf(each, path) !== undefined);
+    const allow = [...new Set(others.map((each) => each.method))];
+    if (template !== undefined || allow.length === 0) {
+      return { kind: "none", dialect: dialectOfPath(path) };
+    }
+    return { kind: "method_not_allowed", dialect: dialectOfPath(path), allow };
+  }
+
+  function matchChecked(method: string, target: Target): RouteMatch {
+    const methods = exact.get(target.path);
+    if (methods === undefined) return matchTemplate(method, target);
+    const operation = methods.get(method);
+    if (operation !== undefined) {
+      return { kind: "operation", operation, pathModel: undefined, target };
+    }
+    const [first] = methods.values();
+    const dialect = first?.dialect ?? dialectOfPath(target.path);
+    return { kind: "method_not_allowed", dialect, allow: [...methods.keys()] };
+  }
 
   return {
-    match(method, target) {
-      const mark = target.indexOf("?");
-      const path = mark < 0 ? target : target.slice(0, mark);
-      const query = mark < 0 ? "" : target.slice(mark + 1);
-      const methods = paths.get(path);
-      if (methods !== undefined) {
-        const operation = methods.get(method);
-        if (operation !== undefined)
-          return { kind: "operation", operation, modelId: undefined, query };
-        const [first] = methods.values();
-        const dialect = first?.dialect ?? dialectOfPath(path);
-        return { kind: "method_not_allowed", dialect, allow: [...methods.keys()] };
-      }
-      const modelId = modelIdOf(modelFolders, path);
-      if (modelId === undefined) return { kind: "none", dialect: dialectOfPath(path) };
-      if (method !== "GET")
-        return { kind: "method_not_allowed", dialect: "openai", allow: ["GET"] };
-      return {
-        kind: "operation",
-        operation: toListOperation("model", "openai", path),
-        modelId,
-        query,
-      };
+    match(method, text) {
+      const target = splitTarget(text);
+      const match = matchChecked(method, target);
+      if (match.kind === "operation") return match;
+      const route = unchecked.find((each) => each.method === method && each.path.test(target.path));
+      if (route === undefined) return match;
+      return { kind: "operation", operation: route.operation, pathModel: undefined, target };
     },
   };
 }
 
-function toOperation(row: Row, path: string): Operation {
-  const query = [...(row.query ?? []), ...(path.startsWith("/openai/") ? azureQuery : [])];
-  return {
-    name: row.name,
-    dialect: row.dialect,
-    modelPlace: "body",
-    answers: undefined,
-    queryParameters: new Set(query),
-  };
+type UncheckedRoute = {
+  readonly method: string;
+  readonly path: RegExp;
+  readonly operation: Operation;
+};
+
+/** `METHOD /path`, where `{name}` stands for one segment of plain characters that is no dot segment. */
+function toUncheckedRoute(route: string): UncheckedRoute {
+  const [method = "", path = ""] = route.split(" ");
+  const pattern = path
+    .split(/\{[a-z_]+\}/)
+    .map((text) => text.replaceAll(/[.~-]/g, "\\$&"))
+    .join("(?!\\.{1,2}(?:/|$))[A-Za-z0-9._~-]{1,256}");
+  const operation = uncheckedOperation(route, dialectOfPath(path));
+  return { method, path: new RegExp(`^${pattern}$`), operation };
 }
 
-function toListOperation(answers: "models" | "model", dialect: Dialect, path: string): Operation {
-  return {
-    name: answers === "models" ? "models.list" : "models.get",
-    dialect,
-    modelPlace: "none",
-    answers,
-    queryParameters: new Set([...listQuery, ...(path.startsWith("/openai/") ? azureQuery : [])]),
-  };
-}
-
-/** The id after ".../models/": "/" in it may come raw or as %2F; decoded once, and then a model name or no match. */
-function modelIdOf(modelFolders: readonly string[], path: string): string | undefined {
-  for (const folder of modelFolders) {
-    if (!path.startsWith(`${folder}/`)) continue;
-    const id = decodeOnce(path.slice(folder.length + 1));
-    if (id !== undefined && isModelName(id)) return id;
-  }
-  return undefined;
-}
-
-/** Percent-decodes ASCII. undefined for a broken escape or anything that is not printable ASCII afterwards. */
-export function decodeOnce(text: string): string | undefined {
-  if (!text.includes("%")) return text;
-  const decoded = text.replace(/%([0-9A-Fa-f]{2})/g, (_, hex: string) => {
-    const code = Number.parseInt(hex, 16);
-    return code >= 0x20 && code < 0x7f && code !== 0x25 ? String.fromCharCode(code) : "\0";
-  });
-  return /^[\x20-\x7e]*$/.test(decoded) && !decoded.includes("%") ? decoded : undefined;
+function isOf({ before, after }: Template, path: string): boolean {
+  if (path.length <= before.length + after.length) return false;
+  return path.startsWith(before) && path.endsWith(after);
 }
 
 /** Which envelope a stranger on an unknown path most likely reads. */
 export function dialectOfPath(path: string): Dialect {
   if (/^(\/[a-z0-9/]*)?\/messages(\/|$)/.test(path)) return "anthropic";
   if (/^\/api\/(?!v1(\/|$))/.test(path)) return "ollama";
-  if (/^\/v1beta\//.test(path)) return "gemini";
-  if (/^\/openai\/deployments\//.test(path)) return "azure";
+  if (/^\/v1(alpha|beta)\//.test(path)) return "gemini";
+  if (/^\/v1\/models\/[^?]*:[A-Za-z]+$/.test(path)) return "gemini";
+  if (/^\/openai\/(deployments\/|models|realtime)/.test(path)) return "azure";
   return "openai";
-}
-
-export type QueryFault = { readonly name: string };
-
-/** The first parameter that the operation does not take. Names are compared as they stand, undecoded. */
-export function queryFault(
-  query: string,
-  operation: Operation,
-  extra: ReadonlySet<string>,
-): QueryFault | undefined {
-  if (query === "") return undefined;
-  // Some parsers split at ";" too: then one more parameter stands there than we see.
-  if (!/^[\x21-\x7e]*$/.test(query) || query.includes(";")) return { name: "" };
-  for (const part of query.split("&")) {
-    const name = part.split("=", 1)[0] ?? "";
-    if (!operation.queryParameters.has(name) && !extra.has(name)) return { name };
-  }
-  return undefined;
 }

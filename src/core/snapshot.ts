@@ -84,4 +84,21 @@ export type CatalogueModel = {
   readonly backend: BackendKind;
   readonly strictFields: boolean;
   readonly ownedBy: string | undefined;
+  /** What the backend wants in place of the caller's key; undefined: the default one, where there is one. */
+  readonly upstreamCredential: UpstreamCredential | undefined;
+};
+
+/** Headers in which a backend may want its credential. */
+export const upstreamCredentialHeaders = [
+  "authorization",
+  "x-api-key",
+  "api-key",
+  "x-goog-api-key",
+  "x-litellm-api-key",
+] as const;
+
+/** Which credential it is and where it goes; its value stands in no policy. */
+export type UpstreamCredential = {
+  readonly name: string;
+  readonly header: (typeof upstreamCredentialHeaders)[number];
 };

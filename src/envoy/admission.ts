@@ -38,6 +38,29 @@ export type Admission = {
   bytes(): number;
 };
 
+/** Room for streams that wait for their bodies: counted, never queued. */
+export type IdleRoom = {
+  /** Takes so many bytes; false, and nothing taken, when there is no room. */
+  enter(bytes: number): boolean;
+  leave(bytes: number): void;
+  bytes(): number;
+};
+
+export function createIdleRoom(bytesMax: number): IdleRoom {
+  let held = 0;
+  return {
+    enter(bytes) {
+      if (held + bytes > bytesMax) return false;
+      held += bytes;
+      return true;
+    },
+    leave(bytes) {
+      held -= bytes;
+    },
+    bytes: () => held,
+  };
+}
+
 type Entry = {
   state: "open" | "waiting" | "active" | "gone";
   bytes: number;
@@ -45,7 +68,15 @@ type Entry = {
   waiter: Waiter;
 };
 
-/** What one bound on the process's memory follows from: all that checks can hold, in bytes, beside the idle process. */
+/**
+ * Most bytes that streams of ext_proc hold while their callers upload: some 6,000 of them with the headers that SDKs send.
+ */
+export const idleBytesMax = 128 * 1024 * 1024;
+
+/**
+ * What one bound on the process's memory follows from: all that checks can hold, in bytes, beside the idle process. Streams
+ * of ext_proc hold up to `idleBytesMax` more.
+ */
 export function heldBytesMax(limits: AdmissionLimits, messageBytesMax: number): number {
   const { bytesMax } = limits;
   return Math.max(bytesMax, messageBytesMax) + placesMax(limits) * unreadBytesMax;

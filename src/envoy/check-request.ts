@@ -3,7 +3,8 @@
 
 import { isUtf8 } from "node:buffer";
 import type { AuthzRequest, RequestBody } from "../core/request.ts";
-import type { WireCheckRequest, WireHttpRequest } from "./wire.ts";
+import { firstField, latin1 } from "./message-prefix.ts";
+import type { WireCheckRequest, WireHeader, WireHttpRequest } from "./wire.ts";
 
 /** "unreadable": no HTTP request in it (a TCP chain), or two statements of one thing that differ. */
 export function readCheckRequest(check: WireCheckRequest): AuthzRequest | "unreadable" {
@@ -26,9 +27,15 @@ function readHeaders(http: WireHttpRequest): ReadonlyMap<string, string> | "unre
   const plain = Object.entries(http.headers ?? {});
   const raw = http.header_map?.headers ?? [];
   if (plain.length > 0 && raw.length > 0) return "unreadable";
+  return raw.length > 0
+    ? joinHeaders(raw)
+    : joinHeaders(plain.map(([key, value]) => ({ key, value })));
+}
+
+/** One value a name, whichever way each came: as bytes or as text, once or in several copies. */
+export function joinHeaders(list: readonly WireHeader[]): Map<string, string> {
   const headers = new Map<string, string>();
-  for (const [name, value] of plain) join(headers, name, value);
-  for (const { key = "", value = "", raw_value } of raw) {
+  for (const { key = "", value = "", raw_value } of list) {
     const isRaw = raw_value !== undefined && raw_value.length > 0;
     join(headers, key, isRaw ? sanitizeUtf8(raw_value) : value);
   }
@@ -81,35 +88,6 @@ const pathFields = [1, 4, 2, 4] as const;
  */
 export function pathInPrefix(bytes: Uint8Array): string | undefined {
   let found: Uint8Array | undefined = bytes;
-  for (const field of pathFields) found = found && fieldInPrefix(found, field);
-  return found && Buffer.from(found.buffer, found.byteOffset, found.length).toString("latin1");
-}
-
-/** The first length-delimited field of that number, cut where the bytes are. */
-function fieldInPrefix(bytes: Uint8Array, wanted: number): Uint8Array | undefined {
-  let at = 0;
-  /** NaN when the bytes end first; only compared and added, so that it ends the loop. */
-  const varint = (): number => {
-    let value = 0;
-    for (let scale = 1; scale < 2 ** 63; scale *= 128) {
-      const byte = bytes[at++] ?? Number.NaN;
-      value += (byte % 128) * scale;
-      if (!(byte >= 128)) return value;
-    }
-    return Number.NaN;
-  };
-  while (at < bytes.length) {
-    const tag = varint();
-    const kind = tag % 8;
-    if (kind === 0) varint();
-    else if (kind === 1) at += 8;
-    else if (kind === 5) at += 4;
-    else if (kind === 2) {
-      const length = varint();
-      if (Number.isNaN(length)) return undefined;
-      if (Math.floor(tag / 8) === wanted) return bytes.subarray(at, at + length);
-      at += length;
-    } else return undefined;
-  }
-  return undefined;
+  for (const field of pathFields) found = found && firstField(found, field);
+  return found && latin1(found);
 }

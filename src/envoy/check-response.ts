@@ -1,21 +1,27 @@
 // Decision -> CheckResponse. Never an error_response, never a kind-less metadata value, never a header value that can
 // split a response: each of these would leave the decision to Envoy's settings or take Envoy down.
 
-import type { AllowDecision, AnswerDecision, Decision, DenyDecision } from "../core/decision.ts";
+import type {
+  AllowDecision,
+  AnswerDecision,
+  Decision,
+  DenyDecision,
+  PassDecision,
+} from "../core/decision.ts";
 import { denialEnvelope } from "../core/envelope.ts";
-import type { WireCheckResponse, WireHeaderOption, WireStruct, WireValue } from "./wire.ts";
+import { decisionMetadata, sendable, struct, text } from "./decision-metadata.ts";
+import type { WireCheckResponse, WireHeaderOption, WireValue } from "./wire.ts";
 
 /** Put before the real path while body edits are pending: a request whose edits were skipped matches no route. */
 export const rewritePendingPrefix = "/aliasguard-rewrite-pending";
-
-/** Most characters of a caller's own name in the metadata. */
-const metadataTextMax = 256;
 
 /** Throws when the decision holds a header that must not be sent; the handler makes that an `internal` refusal. */
 export function toCheckResponse(decision: Decision, requestPath: string): WireCheckResponse {
   switch (decision.kind) {
     case "allow":
       return allowed(decision, requestPath);
+    case "pass":
+      return passed(decision);
     case "answer":
       return answered(decision);
     case "deny":
@@ -37,11 +43,21 @@ function allowed(decision: AllowDecision, requestPath: string): WireCheckRespons
   return {
     status: { code: 0 },
     ok_response: { headers, headers_to_remove: decision.removeHeaders },
-    dynamic_metadata: metadata("allow", decision, {
-      model: text(decision.model),
-      upstream_model: text(decision.upstreamModel),
-      ...(isPending ? { rewrite: rewrite(decision, realPath) } : {}),
-    }),
+    dynamic_metadata: decisionMetadata(
+      decision,
+      isPending ? { rewrite: rewrite(decision, realPath) } : {},
+    ),
+  };
+}
+
+/** Nothing but headers: no model, and no edit that could be pending. */
+function passed(decision: PassDecision): WireCheckResponse {
+  const headers = decision.setHeaders.map(([name, value]) => overwrite(name, value));
+  if (decision.path !== undefined) headers.push(overwrite(":path", decision.path));
+  return {
+    status: { code: 0 },
+    ok_response: { headers, headers_to_remove: decision.removeHeaders },
+    dynamic_metadata: decisionMetadata(decision),
   };
 }
 
@@ -66,7 +82,7 @@ function answered(decision: AnswerDecision): WireCheckResponse {
       headers,
       body: decision.body.toWellFormed(),
     },
-    dynamic_metadata: metadata("answer", decision, {}),
+    dynamic_metadata: decisionMetadata(decision),
   };
 }
 
@@ -79,45 +95,13 @@ function denied(decision: DenyDecision): WireCheckResponse {
       headers: headers.map(([name, value]) => overwrite(name, value)),
       body: body.toWellFormed(),
     },
-    dynamic_metadata: metadata("deny", decision, { reason: text(decision.reason) }),
+    dynamic_metadata: decisionMetadata(decision),
   };
-}
-
-function metadata(
-  kind: Decision["kind"],
-  { operation, dialect, key, team, requestedModel, revision }: Decision,
-  more: Readonly<Record<string, WireValue>>,
-): WireStruct {
-  return {
-    fields: {
-      decision: text(kind),
-      dialect: text(dialect),
-      ...(operation === undefined ? {} : { operation: text(operation) }),
-      ...(key === undefined ? {} : { key: text(key) }),
-      ...(team === undefined ? {} : { team: text(team) }),
-      ...(requestedModel === undefined
-        ? {}
-        : { requested_model: text(requestedModel.slice(0, metadataTextMax)) }),
-      ...(revision === undefined ? {} : { revision: text(revision) }),
-      ...more,
-    },
-  };
-}
-
-/** Half a surrogate pair would encode to bytes that Envoy cannot parse, and a failed call can fail open. */
-function text(value: string): WireValue {
-  return { stringValue: value.toWellFormed() };
-}
-
-function struct(fields: Readonly<Record<string, WireValue>>): WireValue {
-  return { structValue: { fields } };
 }
 
 function overwrite(key: string, value: string): WireHeaderOption {
-  if (/[\r\n\0]/.test(value) || !value.isWellFormed()) {
-    throw new Error(`header ${key} holds a character that may not be sent`);
-  }
-  return { header: { key, value }, append: { value: false }, append_action: 2 };
+  const header = { key, value: sendable(key, value) };
+  return { header, append: { value: false }, append_action: 2 };
 }
 
 /** The canonical gRPC code nearest to an HTTP status; never 0, which would allow. */

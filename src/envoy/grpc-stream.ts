@@ -1,4 +1,4 @@
-// gRPC over an HTTP/2 stream, as far as unary calls with bytes in and bytes out need it: the length prefix, the
+// gRPC over an HTTP/2 stream, as far as calls with bytes in and bytes out need it: the length prefix, the
 // deadline, answers and statuses (the gRPC protocol's PROTOCOL-HTTP2). Nothing here throws.
 
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
@@ -54,19 +54,32 @@ export function deadlineInMs(headers: IncomingHttpHeaders): number {
   return Number(count ?? Number.POSITIVE_INFINITY) * (unitMs.get(unit ?? "S") ?? 1);
 }
 
-function frame(message: Uint8Array): Buffer {
-  const framed = Buffer.allocUnsafe(prefixBytes + message.length);
-  framed[0] = 0;
-  framed.writeUInt32BE(message.length, 1);
-  framed.set(message, prefixBytes);
-  return framed;
+/** Share of a call's deadline after which it is refused: the rest is for the answer's way back. */
+export const deadlineShare = 0.8;
+
+/** Pieces up to so many bytes are copied behind the prefix, so that a small message is one write. */
+const copyBytesMax = 16 * 1024;
+
+/** The message with its prefix, in as few pieces as go without copying much. */
+function frame(pieces: readonly Uint8Array[]): readonly Uint8Array[] {
+  const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
+  const prefix = Buffer.alloc(prefixBytes);
+  prefix.writeUInt32BE(length, 1);
+  return length <= copyBytesMax ? [Buffer.concat([prefix, ...pieces])] : [prefix, ...pieces];
 }
 
 /** Ends the call with one message and OK. What the peer has not sent yet, it need not send. */
 export function sendAnswer(stream: ServerHttp2Stream, message: Uint8Array): void {
+  sendLast(stream, [message]);
+}
+
+/** The same with a message in pieces, whose memory must stay as it is until the stream is closed. */
+export function sendLast(stream: ServerHttp2Stream, pieces: readonly Uint8Array[]): void {
   openAnswers(stream);
   if (isOver(stream)) return;
-  stream.end(frame(message));
+  const framed = frame(pieces);
+  for (const piece of framed.slice(0, -1)) stream.write(piece);
+  stream.end(framed.at(-1));
 }
 
 /** Sends the head of a call that answers with several messages. */
@@ -80,8 +93,11 @@ export function openAnswers(stream: ServerHttp2Stream): void {
   stream.respond(head, { waitForTrailers: true });
 }
 
-export function sendNext(stream: ServerHttp2Stream, message: Uint8Array): void {
-  if (!isOver(stream)) stream.write(frame(message));
+/** One of several messages. */
+export function sendNext(stream: ServerHttp2Stream, pieces: readonly Uint8Array[]): void {
+  openAnswers(stream);
+  if (isOver(stream)) return;
+  for (const piece of frame(pieces)) stream.write(piece);
 }
 
 /** Ends a call that has sent nothing yet. `details` are plain ASCII without %. */

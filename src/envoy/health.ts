@@ -11,7 +11,13 @@ import {
   sendNext,
   sendStatus,
 } from "./grpc-stream.ts";
-import { authorizationService, healthService, type WireCodec, type WireHealth } from "./wire.ts";
+import {
+  authorizationService,
+  healthService,
+  processorService,
+  type WireCodec,
+  type WireHealth,
+} from "./wire.ts";
 
 /** Bytes of a question; it holds a service's name. */
 const questionBytesMax = 4096;
@@ -19,7 +25,7 @@ const questionBytesMax = 4096;
 /** A peer may begin a question and not end it for so long. */
 const questionMs = 10_000;
 
-const names: ReadonlySet<string> = new Set(["", authorizationService]);
+const names: ReadonlySet<string> = new Set(["", authorizationService, processorService]);
 
 export type HealthMethod = "Check" | "List" | "Watch";
 export type HealthCallDeps = {
@@ -73,7 +79,7 @@ export function createHealth(isServing: () => boolean): Health {
       sendAnswer(stream, encode({ status }));
       return "OK";
     }
-    const tell = (next: WireHealth["status"]): void => sendNext(stream, encode({ status: next }));
+    const tell = (next: WireHealth["status"]): void => sendNext(stream, [encode({ status: next })]);
     watchers.set(stream, { service, status, tell });
     stream.once("close", () => watchers.delete(stream));
     openAnswers(stream);

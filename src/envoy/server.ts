@@ -10,11 +10,20 @@ import {
 } from "node:http2";
 import type { ListenOptions, Socket } from "node:net";
 import { setDefaultHighWaterMark } from "node:stream";
-import { type Admission, createAdmission } from "./admission.ts";
+import {
+  type Admission,
+  createAdmission,
+  createIdleRoom,
+  type IdleRoom,
+  idleBytesMax,
+} from "./admission.ts";
 import { CheckCall } from "./check-call.ts";
 import type { CheckHandler } from "./check-handler.ts";
 import { isGrpc, sendStatus } from "./grpc-stream.ts";
 import { type Health, healthMethod } from "./health.ts";
+import { ProcessCall } from "./process-call.ts";
+import type { ProcessHandler } from "./process-handler.ts";
+import { processPath } from "./process-wire.ts";
 import { removeStaleSocket, setSocketMode } from "./unix-socket.ts";
 import { checkPath, type WireCodec } from "./wire.ts";
 
@@ -38,6 +47,9 @@ const sessionMemoryMax = 64;
 const pingEveryMs = 60_000;
 const pongWithinMs = 20_000;
 
+/** Time that last refusals get to reach their peers when the server ends everything. */
+const lastWordsMs = 250;
+
 /** Time that a connection over its age gets for its running calls. */
 const ageGraceMs = 30_000;
 
@@ -59,6 +71,7 @@ export type EnvoyServerSettings = {
 export type EnvoyServerDeps = {
   readonly codec: WireCodec;
   readonly handler: CheckHandler;
+  readonly processHandler: ProcessHandler;
   readonly health: Health;
   readonly nowMs: () => number;
   /** How an RPC ended, by its path and gRPC code name. */
@@ -86,7 +99,9 @@ export function createEnvoyServer(
     bytesMax: settings.inFlightBytesMax,
     waitingMax: settings.waitingChecksMax,
   });
-  const route = createRouter(admission, receiveBytesMax(settings.bodyBytesMax), deps);
+  const streams = new Set<ProcessCall>();
+  const rooms: Rooms = { admission, idleRoom: createIdleRoom(idleBytesMax), streams };
+  const route = createRouter(rooms, receiveBytesMax(settings.bodyBytesMax), deps);
   const peers: Peers = { sessions: new Set(), sockets: new Set() };
   const servers: Http2Server[] = [];
 
@@ -118,26 +133,45 @@ export function createEnvoyServer(
       deps.health.endWatches();
       const ends = servers.map(closed);
       for (const session of peers.sessions) session.close();
-      const timer = setTimeout(() => {
-        // A session that is destroyed waits for its peer to hang up.
-        for (const socket of peers.sockets) socket.destroy();
-      }, graceMs);
+      const timers = [
+        setTimeout(() => {
+          // Callers that still upload.
+          for (const stream of streams) stream.refuse();
+        }, graceMs),
+        setTimeout(() => {
+          // A session that is destroyed waits for its peer to hang up.
+          for (const socket of peers.sockets) socket.destroy();
+        }, graceMs + lastWordsMs),
+      ];
       await Promise.all(ends);
-      clearTimeout(timer);
+      for (const timer of timers) clearTimeout(timer);
     },
   };
 }
 
 type Peers = { readonly sessions: Set<ServerHttp2Session>; readonly sockets: Set<Socket> };
+type Rooms = {
+  readonly admission: Admission;
+  readonly idleRoom: IdleRoom;
+  /** The streams of ext_proc that are open. */
+  readonly streams: Set<ProcessCall>;
+};
 type Route = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
 
 function createRouter(
-  admission: Admission,
+  { admission, idleRoom, streams }: Rooms,
   messageBytesMax: number,
-  { codec, handler, health, nowMs, onCallEnd }: EnvoyServerDeps,
+  { codec, handler, processHandler, health, nowMs, onCallEnd }: EnvoyServerDeps,
 ): Route {
   const onEnd = (code: string): void => onCallEnd(checkPath, code);
-  const toCheck = { admission, messageBytesMax, handler, nowMs, onEnd };
+  const toCall = { admission, messageBytesMax, nowMs };
+  const toCheck = { ...toCall, handler, onEnd };
+  const toProcess = {
+    ...toCall,
+    idleRoom,
+    handler: processHandler,
+    onEnd: (code: string) => onCallEnd(processPath, code),
+  };
   return (stream, headers) => {
     // Each error is followed by `close`, which is what counts.
     stream.on("error", () => {});
@@ -145,7 +179,11 @@ function createRouter(
     const method = healthMethod(path);
     if (!isGrpc(headers)) stream.respond({ ":status": 415 }, { endStream: true });
     else if (path === checkPath) new CheckCall(stream, headers, toCheck);
-    else if (method !== undefined) {
+    else if (path === processPath) {
+      const call = new ProcessCall(stream, headers, toProcess);
+      streams.add(call);
+      stream.once("close", () => streams.delete(call));
+    } else if (method !== undefined) {
       health.take(stream, method, { codec, onEnd: (code) => onCallEnd(path ?? "", code) });
     } else sendStatus(stream, "Unimplemented", "unknown method");
   };

@@ -66,12 +66,17 @@ export type WireCheckResponse = {
 export type WireHealth = { readonly status: 1 | 2 | 3 };
 
 export const authorizationService = "envoy.service.auth.v3.Authorization";
+export const processorService = "envoy.service.ext_proc.v3.ExternalProcessor";
 export const healthService = "grpc.health.v1.Health";
 
 const protoRoot = fileURLToPath(new URL("../../proto", import.meta.url));
 
 const definitions = loadSync(
-  ["envoy/service/auth/v3/external_auth.proto", "grpc/health/v1/health.proto"],
+  [
+    "envoy/service/auth/v3/external_auth.proto",
+    "envoy/service/ext_proc/v3/external_processor.proto",
+    "grpc/health/v1/health.proto",
+  ],
   { includeDirs: [protoRoot], keepCase: true, longs: Number, defaults: false, oneofs: false },
 );
 
@@ -82,6 +87,15 @@ export function wireService(name: string): ServiceDefinition {
     throw new Error(`proto holds no service ${name}`);
   }
   return definition as ServiceDefinition;
+}
+
+/** Encodes a message that is a part of another one. */
+export function wireEncoder<Message extends object>(name: string): (value: Message) => Buffer {
+  const definition = definitions[name];
+  if (definition === undefined || !("serialize" in definition)) {
+    throw new Error(`proto holds no message ${name}`);
+  }
+  return definition.serialize as (value: Message) => Buffer;
 }
 
 /** Names and numbers of a message's fields as loaded, for the test that compares them with the types above. */

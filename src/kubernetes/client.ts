@@ -5,13 +5,16 @@
 
 import { Agent as HttpsAgent, type RequestOptions as HttpsOptions } from "node:https";
 import { KubeConfig } from "@kubernetes/client-node";
+import { quoted } from "../policy/shown-text.ts";
 import { type Call, callServer, readText } from "./http-call.ts";
 import { createLineSplitter, parseJson } from "./json-lines.ts";
+import { readKubeconfig } from "./kubeconfig.ts";
 import {
   type CollectionTransport,
   KubeError,
   type KubeObject,
   type ListPage,
+  messageOf,
   recordOf,
 } from "./transport.ts";
 
@@ -25,6 +28,13 @@ export type ApplyOptions = {
   /** Takes fields over from other managers. */
   readonly force?: boolean;
   readonly subresource?: string;
+  /** Asked in the moment in which the call goes out: whether it still may. */
+  readonly maySend?: () => boolean;
+};
+
+export type DeleteOptions = Pick<ApplyOptions, "maySend"> & {
+  /** Fails with 409 when the object has another version. */
+  readonly resourceVersion?: string;
 };
 
 /** Paths begin with `/api/v1/` or `/apis/`. Every call rejects with a KubeError, whose status is that of the answer. */
@@ -40,7 +50,7 @@ export type KubeClient = {
   create(path: string, object: unknown): Promise<KubeObject>;
   /** With metadata.resourceVersion, fails with 409 when the object has changed since. */
   update(path: string, object: unknown): Promise<KubeObject>;
-  delete(path: string): Promise<void>;
+  delete(path: string, options?: DeleteOptions): Promise<void>;
   /** Ends the connections that are kept for later calls. */
   close(): void;
 };
@@ -56,7 +66,9 @@ export type KubeClientOptions = {
 export function createKubeClient(options: KubeClientOptions = {}): KubeClient {
   const config = loadConfig(options);
   const cluster = config.getCurrentCluster();
-  if (cluster === null) throw new KubeError("no cluster is configured");
+  if (cluster === null) {
+    throw new KubeError("no cluster is configured: the kubeconfig has no current context");
+  }
   const server = cluster.server.replace(/\/+$/, "");
   const agents = createAgents(cluster.proxyUrl !== undefined);
   const call = async (request: Omit<Call, "url" | "https">, path: string) => {
@@ -64,7 +76,10 @@ export function createKubeClient(options: KubeClientOptions = {}): KubeClient {
     try {
       https = await credentialsOf(config);
     } catch (error) {
-      throw new KubeError(`no credentials: ${error instanceof Error ? error.message : "unknown"}`);
+      // The message of a parser repeats what it read: the output of a credential plugin.
+      const isParser = error instanceof SyntaxError;
+      const what = isParser ? "the credential plugin printed no JSON" : messageOf(error).trim();
+      throw new KubeError(`no credentials: ${what}`);
     }
     return await callServer({ ...request, url: `${server}${path}`, https: agents.use(https) });
   };
@@ -72,37 +87,53 @@ export function createKubeClient(options: KubeClientOptions = {}): KubeClient {
     parseJson(await readText(await call(request, path))) as KubeObject;
   const type = "application/json";
   return {
-    namespace: config.getContextObject(config.getCurrentContext())?.namespace?.trim() || "default",
+    namespace: namespaceOf(config),
     collection: (path, query = {}) => collectionOf(path, query, call),
     get: (path) => json({ method: "GET" }, path),
     create: (path, object) => json({ method: "POST", body: { type, value: object } }, path),
     update: (path, object) => json({ method: "PUT", body: { type, value: object } }, path),
-    apply(path, object, { fieldManager, force = false, subresource }) {
+    apply(path, object, { fieldManager, force = false, subresource, maySend }) {
       const query = new URLSearchParams({ fieldManager, force: String(force) });
       const target = subresource === undefined ? path : `${path}/${subresource}`;
       const body = { type: "application/apply-patch+yaml", value: object };
-      return json({ method: "PATCH", body }, `${target}?${query}`);
+      return json({ method: "PATCH", body, maySend }, `${target}?${query}`);
     },
-    async delete(path) {
-      await readText(await call({ method: "DELETE" }, path));
+    async delete(path, { resourceVersion, maySend } = {}) {
+      const value = { preconditions: { resourceVersion } };
+      const options = resourceVersion === undefined ? {} : { body: { type, value } };
+      await readText(await call({ method: "DELETE", maySend, ...options }, path));
     },
     close: () => agents.close(),
   };
 }
 
 function loadConfig({ kubeconfig, context }: KubeClientOptions): KubeConfig {
+  const { KUBECONFIG: variable, HOME: home } = process.env;
+  const text = readKubeconfig({ named: kubeconfig, variable, home });
   const config = new KubeConfig();
   try {
-    if (kubeconfig === undefined) config.loadFromDefault();
-    else config.loadFromFile(kubeconfig);
+    if (text !== undefined) config.loadFromString(text);
+    else config.loadFromDefault();
   } catch (error) {
-    throw new KubeError(`no kubeconfig: ${error instanceof Error ? error.message : "unknown"}`);
+    throw new KubeError(`no kubeconfig: ${messageOf(error)}`);
+  }
+  // What client-node takes when it finds nothing: a server of long ago, without TLS.
+  if (config.getCurrentCluster()?.server === "http://localhost:8080" && text === undefined) {
+    throw new KubeError("no cluster is configured: there is no kubeconfig, and this is no pod");
   }
   if (context !== undefined) {
-    if (config.getContextObject(context) === null) throw new KubeError("no such context");
+    if (config.getContextObject(context) === null) {
+      throw new KubeError(`there is no context ${quoted(context)} in the kubeconfig`);
+    }
     config.setCurrentContext(context);
   }
   return config;
+}
+
+/** A number is a name too, as YAML has it. */
+function namespaceOf(config: KubeConfig): string {
+  const { namespace } = recordOf(config.getContextObject(config.getCurrentContext()));
+  return String(namespace ?? "").trim() || "default";
 }
 
 /** Read for each call: KubeConfig reads certificate files each time and a token file after 60 s. */

@@ -1,7 +1,8 @@
 // One HTTP request to the API server: no compression, a time limit on everything, and every failure a KubeError.
 
-import { type IncomingMessage, request as requestHttp } from "node:http";
+import { type ClientRequest, type IncomingMessage, request as requestHttp } from "node:http";
 import { type RequestOptions as HttpsOptions, request as requestHttps } from "node:https";
+import type { Socket } from "node:net";
 import { errorOfStatus, KubeError, messageOf } from "./transport.ts";
 
 /** The head of the answer has to come within, in ms; for all but a watch the whole answer. */
@@ -18,13 +19,16 @@ export type Call = {
   readonly signal?: AbortSignal;
   /** The body may take as long as it likes: a watch. */
   readonly stream?: boolean;
+  /** Asked in the moment in which the call goes out, connection and all: whether it still may. */
+  readonly maySend?: (() => boolean) | undefined;
 };
 
 /** The answer, once its head is there and says success. Rejects with a KubeError. */
 export async function callServer(call: Call): Promise<IncomingMessage> {
   const answer = await headOf(call).catch((error: unknown) => {
-    // The server closed a kept connection just when it was used again: nothing of the call has reached it.
-    if (error instanceof StaleConnection) return headOf(call);
+    // The server closed a kept connection just when it was used again: most likely nothing of the call has reached it.
+    // Sent twice, a creation could fail for what its first sending made.
+    if (error instanceof StaleConnection && call.method !== "POST") return headOf(call);
     throw error;
   });
   const status = answer.statusCode ?? 0;
@@ -59,7 +63,8 @@ export async function readText(answer: IncomingMessage): Promise<string> {
 
 class StaleConnection extends KubeError {}
 
-function headOf({ method, url, https, body, signal, stream }: Call): Promise<IncomingMessage> {
+function headOf(call: Call): Promise<IncomingMessage> {
+  const { method, url, https, body, signal, stream, maySend } = call;
   const text = body === undefined ? undefined : Buffer.from(JSON.stringify(body.value));
   const headers = {
     ...https.headers,
@@ -84,16 +89,42 @@ function headOf({ method, url, https, body, signal, stream }: Call): Promise<Inc
       const timer = setTimeout(() => {
         outgoing.destroy(new Error(`none within ${answerMsMax / 1000} s`));
       }, answerMsMax);
+      outgoing.on("socket", hearErrors);
       outgoing.on("error", (error) => {
         clearTimeout(timer);
         const isReset = "code" in error && (error.code === "ECONNRESET" || error.code === "EPIPE");
         if (isReset && outgoing.reusedSocket) reject(new StaleConnection(messageOf(error)));
         else fail(error);
       });
-      outgoing.end(text);
+      if (maySend === undefined) outgoing.end(text);
+      else sendIf(maySend, outgoing, text);
     } catch (error) {
       fail(error);
     }
+  });
+}
+
+const heard = new WeakSet<Socket>();
+
+/**
+ * For as long as the connection lives: an abort in the moment in which it changes hands, from a call that has ended to
+ * the agent, finds nobody else who listens, and would end the process.
+ */
+function hearErrors(socket: Socket): void {
+  if (heard.has(socket)) return;
+  heard.add(socket);
+  socket.on("error", () => undefined);
+}
+
+/** A process that was stopped for a while must not send what it may no longer: so nothing is sent ahead of the answer. */
+function sendIf(maySend: () => boolean, outgoing: ClientRequest, text: Buffer | undefined): void {
+  const send = (): void => {
+    if (maySend()) outgoing.end(text);
+    else outgoing.destroy(new Error("the call was not sent: this process may no longer write"));
+  };
+  outgoing.once("socket", (socket) => {
+    if (outgoing.reusedSocket || !socket.connecting) send();
+    else socket.once("encrypted" in socket ? "secureConnect" : "connect", send);
   });
 }
 

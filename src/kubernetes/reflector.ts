@@ -8,6 +8,7 @@ import type {
   ReflectorLimits,
   ReflectorOptions,
 } from "./reflector-contract.ts";
+import { nameOf, sameVersions } from "./reflector-items.ts";
 import {
   errorOfStatus,
   KubeError,
@@ -24,7 +25,7 @@ const defaultLimits: ReflectorLimits = {
   pagesMax: 2000,
   listMsMax: 60_000,
   idleMsMax: 150_000,
-  healthyMs: 10_000,
+  healthyMs: 5000,
   relistMs: 600_000,
 };
 
@@ -284,26 +285,4 @@ class LoopingReflector<T extends KubeObject> implements Reflector<T> {
       // An aborted wait is over; the loops look at the signal themselves.
     }
   }
-}
-
-/** Throws a KubeError: an object without a name cannot be kept. */
-function nameOf(object: unknown): string {
-  const name = recordOf(recordOf(object)["metadata"])["name"];
-  if (typeof name !== "string" || name === "") throw new KubeError("an object has no name");
-  return name;
-}
-
-function sameVersions<T extends KubeObject>(
-  old: ReadonlyMap<string, T>,
-  found: ReadonlyMap<string, T>,
-): boolean {
-  if (old.size !== found.size) return false;
-  for (const [name, { metadata }] of found) {
-    const known = old.get(name)?.metadata;
-    if (known === undefined || known.resourceVersion === undefined) return false;
-    if (known.resourceVersion !== metadata.resourceVersion || known.uid !== metadata.uid) {
-      return false;
-    }
-  }
-  return true;
 }

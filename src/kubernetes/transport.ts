@@ -73,6 +73,8 @@ export function errorOfStatus(status: unknown, more: KubeErrorDetails = {}): Kub
 
 /** The message of anything thrown. */
 export function messageOf(error: unknown): string {
+  // A name with several addresses: the failure as a whole has no words of its own.
+  if (error instanceof AggregateError && error.errors.length > 0) return messageOf(error.errors[0]);
   return error instanceof Error ? error.message : String(error);
 }
 

@@ -1,6 +1,13 @@
 // Resources -> snapshot: pure and deterministic, whatever the order of the resources. Problems come as values.
 
-import type { AliasScope, CatalogueModel, KeyRecord, Snapshot, Team } from "../core/snapshot.ts";
+import type {
+  Alias,
+  AliasScope,
+  CatalogueModel,
+  KeyRecord,
+  Snapshot,
+  Team,
+} from "../core/snapshot.ts";
 import type { AliasCheck } from "./alias-check.ts";
 import { createAliasCheck } from "./alias-check.ts";
 import type { CompiledAliases } from "./compile-aliases.ts";
@@ -10,7 +17,7 @@ import { comparePrecedence, compareText, createCompileContext } from "./compile-
 import type { GrantCompiler } from "./compile-grants.ts";
 import { adviseOnGrant, createGrantCompiler } from "./compile-grants.ts";
 import { compileKeys } from "./compile-keys.ts";
-import type { Resource, ResourceKind, TeamResource } from "./resources.ts";
+import type { ModelAliasResource, Resource, ResourceKind, TeamResource } from "./resources.ts";
 import { canonicalText, revisionOf } from "./revision.ts";
 
 export type CompileOptions = {
@@ -32,6 +39,8 @@ export type CompiledPolicy = {
   readonly snapshot: Snapshot & { readonly keys: ReadonlyMap<string, KeyRecord> };
   /** Ordered by resource, then as found. */
   readonly problems: readonly CompileProblem[];
+  /** The objects whose alias is in a scope of the snapshot, with that alias: the very one that a look-up finds. */
+  readonly admitted: readonly (readonly [ModelAliasResource, Alias])[];
   /** Of what is in force. */
   readonly counts: {
     readonly aliases: number;
@@ -70,6 +79,7 @@ export function compilePolicy(given: readonly Resource[], options: CompileOption
   return {
     snapshot: { revision, catalogue, aliases: aliases.everybody, keys: keys.index },
     problems: problems.toSorted((a, b) => compareText(a.object ?? "", b.object ?? "")),
+    admitted: aliases.admitted,
     counts: {
       aliases: aliases.admitted.length,
       teams: teams.size,
@@ -121,10 +131,12 @@ function compileCatalogue(
   const models = ofKind(resources, "Model");
   for (const resource of models) {
     const { model: name, upstreamName, backend, strictFields, ownedBy } = resource;
+    const { upstreamCredential } = resource;
     const winner = owners.get(name);
     if (winner === undefined) {
       owners.set(name, resource.name);
-      catalogue.set(name, { name, upstreamName, backend, strictFields, ownedBy });
+      const fields = { upstreamName, backend, strictFields, ownedBy, upstreamCredential };
+      catalogue.set(name, { name, ...fields });
     } else {
       const message = `the model ${name} is taken by Model ${winner}, which wins`;
       context.leaveOut(resource, ["spec", "name"], message);

@@ -1,7 +1,11 @@
 // The spec of each kind, read field by field. A decoder returns undefined only where it has reported why; what it
 // returns beside reported problems is dropped by decode.ts.
 
-import type { StickyBy } from "../core/snapshot.ts";
+import {
+  type StickyBy,
+  type UpstreamCredential,
+  upstreamCredentialHeaders,
+} from "../core/snapshot.ts";
 import {
   type Field,
   type Fields,
@@ -17,6 +21,7 @@ import {
 import { policyLimits } from "./limits.ts";
 import {
   modelNameFault,
+  readCredentialName,
   readGrantedAlias,
   readHeaderName,
   readKeyHash,
@@ -189,8 +194,10 @@ export function readAccessGroupSpec(field: Field): Spec<AccessGroupResource> | u
 }
 
 export function readModelSpec(field: Field, objectName: string): Spec<ModelResource> | undefined {
-  const known = ["name", "upstreamName", "backend", "strictFields", "ownedBy", "description"];
-  const fields = readFields(field, known);
+  const fields = readFields(field, [
+    ...["name", "upstreamName", "upstreamCredential", "backend", "strictFields", "ownedBy"],
+    "description",
+  ]);
   if (fields === undefined) return undefined;
   readDescription(fields);
   const model = readName(fields, "name", objectName);
@@ -203,7 +210,16 @@ export function readModelSpec(field: Field, objectName: string): Spec<ModelResou
     ownedBy: fields.optional("ownedBy", (text) =>
       readText(text, { max: ownedByLength, lines: false }),
     ),
+    upstreamCredential: fields.optional("upstreamCredential", readUpstreamCredential),
   };
+}
+
+function readUpstreamCredential(field: Field): UpstreamCredential | undefined {
+  const fields = readFields(field, ["name", "header"]);
+  if (fields === undefined) return undefined;
+  const name = fields.required("name", readCredentialName);
+  const header = fields.optional("header", (word) => readWord(word, upstreamCredentialHeaders));
+  return name === undefined ? undefined : { name, header: header ?? "authorization" };
 }
 
 /** A model name that defaults to the name of the object, which is always within the grammar. */

@@ -146,13 +146,15 @@ function virtualKeySpec(resource: VirtualKeyResource): object {
   };
 }
 
-function modelSpec({ model, upstreamName, backend, strictFields, ownedBy }: ModelResource): object {
+function modelSpec(resource: ModelResource): object {
+  const { model, upstreamName, backend, strictFields, ownedBy, upstreamCredential } = resource;
   return {
     name: model,
     upstreamName: upstreamName === model ? undefined : upstreamName,
     backend,
     strictFields: strictFields || undefined,
     ownedBy,
+    upstreamCredential,
   };
 }
 

@@ -18,7 +18,7 @@ export const policyLimits = {
   scopedAliases: 256,
   /** Characters of a header name in `stickyBy`. */
   headerNameLength: 128,
-  /** Characters of the entry of a Secret that `secretRef.key` names. */
+  /** Characters of the entry of a Secret that `secretRef.key` or `upstreamCredential.name` names. */
   secretKeyLength: 253,
   /** Characters of a timestamp: seconds, nine digits of fraction and an offset. */
   timestampLength: 35,

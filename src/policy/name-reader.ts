@@ -87,6 +87,15 @@ export function readSecretKey(field: Field): string | undefined {
   return wanted(field, `the name of an entry (1 to ${secretKeyLength} of A-Z a-z 0-9 . _ -)`);
 }
 
+/** The name of an upstream credential: an entry of a Secret, which is a file where the Secret is mounted. */
+export function readCredentialName(field: Field): string | undefined {
+  const { value } = field;
+  if (typeof value === "string" && value.startsWith(".")) {
+    return wanted(field, "the name of an entry that does not begin with a dot");
+  }
+  return readSecretKey(field);
+}
+
 /** An RFC 3339 time with a zone, as milliseconds since the epoch. */
 export function readTimestamp(field: Field): number | undefined {
   const { value } = field;

@@ -47,6 +47,7 @@ export type Metrics = {
 
 const knownPaths = new Set([
   "/envoy.service.auth.v3.Authorization/Check",
+  "/envoy.service.ext_proc.v3.ExternalProcessor/Process",
   "/grpc.health.v1.Health/Check",
   "/grpc.health.v1.Health/Watch",
   "/grpc.health.v1.Health/List",

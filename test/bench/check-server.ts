@@ -9,6 +9,7 @@ import { toPatternSet } from "../../src/core/pattern-set.ts";
 import type { KeyRecord, Snapshot } from "../../src/core/snapshot.ts";
 import { createCheckHandler } from "../../src/envoy/check-handler.ts";
 import { createHealth } from "../../src/envoy/health.ts";
+import { createProcessHandler, type ProcessDeps } from "../../src/envoy/process-handler.ts";
 import { createEnvoyServer } from "../../src/envoy/server.ts";
 import { wireCodec } from "../../src/envoy/wire.ts";
 
@@ -36,8 +37,8 @@ function snapshotOf(count: number): Snapshot {
 
 async function ours(count: number): Promise<string> {
   const snapshot = snapshotOf(count);
-  const handler = createCheckHandler({
-    decide: createDecider({ ...defaultDecisionSettings, hashSeed: 1 }),
+  const deps: ProcessDeps = {
+    ...createDecider({ ...defaultDecisionSettings, hashSeed: 1 }),
     holder: { current: () => snapshot },
     nowMs: () => Date.now(),
     monotonicUs: () => performance.now() * 1000,
@@ -46,7 +47,9 @@ async function ours(count: number): Promise<string> {
     reportBug: (error) => {
       throw error;
     },
-  });
+  };
+  const handler = createCheckHandler(deps);
+  const processHandler = createProcessHandler(deps);
   const server = createEnvoyServer(
     {
       listen: ["127.0.0.1:0"],
@@ -60,6 +63,7 @@ async function ours(count: number): Promise<string> {
     {
       codec: wireCodec,
       handler,
+      processHandler,
       health: createHealth(() => true),
       nowMs: () => Date.now(),
       onCallEnd: () => undefined,

@@ -209,6 +209,8 @@ const flagOf = new Map<string, string>([
   ["bodyEdits", "--body-edits"],
   ["keepCredentials", "--keep-credentials"],
   ["pathPrefixes", "--path-prefixes"],
+  ["realtime", "--realtime"],
+  ["uncheckedRoutes", "--unchecked-routes"],
   ["queryParameters", "--query-parameters"],
   ["bodyFields", "--body-fields"],
 ]);

@@ -5,13 +5,19 @@ import assert from "node:assert/strict";
 import type { AllowDecision, Decision } from "../../src/core/decision.ts";
 import { denialEnvelope } from "../../src/core/envelope.ts";
 import type { AuthzRequest } from "../../src/core/request.ts";
+import type {
+  WireCommonResponse,
+  WireImmediateResponse,
+  WireProcessingResponse,
+  WireRawHeaderOption,
+} from "../../src/envoy/process-wire.ts";
 import type { WireCheckResponse, WireHeaderOption, WireValue } from "../../src/envoy/wire.ts";
 
 export type Headers = ReadonlyMap<string, string>;
 
 export type Outcome =
   | {
-      readonly kind: "allow";
+      readonly kind: "allow" | "pass";
       readonly operation: string | undefined;
       readonly dialect: string | undefined;
       readonly key: string | undefined;
@@ -42,6 +48,12 @@ export function outcomeOfDecision(decision: Decision, request: AuthzRequest): Ou
       const facts = { operation, dialect, key, team, requestedModel, model, upstreamModel };
       return { kind: "allow", ...facts, backend };
     }
+    case "pass": {
+      const { team, requestedModel } = decision;
+      const backend = backendOfDecision({ ...decision, bodyEdits: [] }, request);
+      const none = { model: undefined, upstreamModel: undefined };
+      return { kind: "pass", operation, dialect, key, team, requestedModel, ...none, backend };
+    }
     case "answer": {
       const { body, status } = decision;
       const headers = new Map(body === "" ? [] : [["content-type", "application/json"]]);
@@ -58,7 +70,9 @@ export function outcomeOfDecision(decision: Decision, request: AuthzRequest): Ou
   }
 }
 
-function backendOfDecision(decision: AllowDecision, { path, headers, body }: AuthzRequest) {
+type Applied = Pick<AllowDecision, "bodyEdits" | "setHeaders" | "removeHeaders" | "path">;
+
+function backendOfDecision(decision: Applied, { path, headers, body }: AuthzRequest) {
   const edited = applyEdits(bytesOf(body), decision.bodyEdits);
   const kept = new Map(headers);
   for (const [name, value] of decision.setHeaders) kept.set(name, value);
@@ -105,7 +119,8 @@ export function outcomeOfResponse(response: WireCheckResponse, request: AuthzReq
     return { kind, ...facts, reason, ...answer };
   }
   assert.ok("ok_response" in response, "code 0 brings what to change");
-  assert.equal(word("decision"), "allow");
+  const kind = word("decision") === "pass" ? "pass" : "allow";
+  assert.equal(word("decision"), kind);
   const given = new Map([...request.headers, [":path", request.path]]);
   for (const [name, value] of headersOf(response.ok_response.headers)) given.set(name, value);
   for (const name of response.ok_response.headers_to_remove) given.delete(name);
@@ -116,7 +131,7 @@ export function outcomeOfResponse(response: WireCheckResponse, request: AuthzReq
   assert.ok(!path.startsWith(pendingPrefix), "the guard has fallen");
   given.delete(":path");
   return {
-    kind: "allow",
+    kind,
     ...facts,
     team: word("team"),
     requestedModel: word("requested_model"),
@@ -124,6 +139,67 @@ export function outcomeOfResponse(response: WireCheckResponse, request: AuthzReq
     upstreamModel: word("upstream_model"),
     backend: { path, body: body.toString("latin1"), headers: sorted(given) },
   };
+}
+
+/** As Envoy applies the last answer of an ext_proc stream. */
+export function outcomeOfProcess(response: WireProcessingResponse, request: AuthzRequest): Outcome {
+  const namespace = membersOf(response.dynamic_metadata?.fields["aliasguard"]);
+  assert.ok(namespace !== undefined, "the metadata stands in its namespace");
+  const word = (name: string): string | undefined => textOf(namespace.get(name));
+  assert.equal(namespace.has("rewrite"), false);
+  const facts = { operation: word("operation"), dialect: word("dialect"), key: word("key") };
+  if ("immediate_response" in response) {
+    const { status, headers, body, details } = response.immediate_response;
+    assert.match(details, /^aliasguard_[a-z_]+$/);
+    const kind = word("decision") === "answer" ? "answer" : "deny";
+    // A decoded message lacks what is empty.
+    const given: Partial<WireImmediateResponse> = { headers, body };
+    const text = given.body?.toString("utf8") ?? "";
+    const answer = {
+      status: status.code,
+      headers: rawHeadersOf(given.headers?.set_headers),
+      body: text,
+    };
+    return { kind, ...facts, reason: word("reason"), ...answer };
+  }
+  const kind = word("decision");
+  assert.ok(kind === "allow" || kind === "pass", kind);
+  const { response: common } =
+    "request_body" in response ? response.request_body : response.request_headers;
+  const names = ["team", "requested_model", "model", "upstream_model"] as const;
+  const [team, requestedModel, model, upstreamModel] = names.map(word);
+  const backend = backendOfProcess(common, request);
+  return { kind, ...facts, team, requestedModel, model, upstreamModel, backend };
+}
+
+function backendOfProcess(common: WireCommonResponse, request: AuthzRequest) {
+  assert.equal(common.clear_route_cache, true);
+  assert.ok(
+    common.header_mutation !== undefined,
+    "without one, the route would not be chosen again",
+  );
+  const given = new Map([...request.headers, [":path", request.path]]);
+  for (const name of common.header_mutation.remove_headers ?? []) given.delete(name);
+  for (const [name, value] of rawHeadersOf(common.header_mutation.set_headers))
+    given.set(name, value);
+  const old = bytesOf(request.body);
+  const body = common.body_mutation?.body ?? old;
+  const length = request.headers.get("content-length");
+  // Envoy refuses a header that says another length than the new body's; without one it needs none.
+  assert.equal(given.get("content-length"), length === undefined ? undefined : String(body.length));
+  if (length !== undefined) given.set("content-length", length);
+  const path = given.get(":path") ?? "";
+  given.delete(":path");
+  return { path, body: body.toString("latin1"), headers: sorted(given) };
+}
+
+function rawHeadersOf(options: readonly WireRawHeaderOption[] | undefined): Headers {
+  const headers = new Map<string, string>();
+  for (const { header, append } of options ?? []) {
+    assert.notEqual(append.value, true, `${header.key} is overwritten, not added`);
+    headers.set(header.key, header.raw_value.toString("utf8"));
+  }
+  return headers;
 }
 
 /** What deploy/envoy/splice.lua does with the metadata. */

@@ -1,17 +1,19 @@
-// The three ways a case is run: the decision itself, a real gRPC client against the real server, and `check`. If they
-// differ, an adapter is wrong.
+// The four ways a case is run: the decision itself, a real gRPC client against the real server over ext_authz and over
+// ext_proc, and `check`. If they differ, an adapter is wrong.
 
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Client, credentials } from "@grpc/grpc-js";
 import { runCheck } from "../../src/commands/check.ts";
-import { createDecider, type Decide } from "../../src/core/decide.ts";
+import { createDecider, type Decide, type Decider } from "../../src/core/decide.ts";
 import type { Decision } from "../../src/core/decision.ts";
 import type { AuthzRequest } from "../../src/core/request.ts";
 import type { Snapshot } from "../../src/core/snapshot.ts";
 import { createCheckHandler } from "../../src/envoy/check-handler.ts";
 import { createHealth } from "../../src/envoy/health.ts";
+import { createProcessHandler, type ProcessDeps } from "../../src/envoy/process-handler.ts";
+import type { WireProcessingResponse } from "../../src/envoy/process-wire.ts";
 import { createEnvoyServer } from "../../src/envoy/server.ts";
 import {
   checkPath,
@@ -22,23 +24,25 @@ import {
   wireCodec,
 } from "../../src/envoy/wire.ts";
 import { recordOutput } from "../commands/output-recorder.ts";
+import { createProcessClient, messagesOf } from "../support/process-client.ts";
 import type { Case, CaseFile } from "./case-files.ts";
 
 export function decideCase(each: Case, snapshot: Snapshot | undefined): Decision {
   const { nowMs, draw } = each;
-  return createDecider(each.settings)(snapshot, each.request, { nowMs, draw });
+  return createDecider(each.settings).decide(snapshot, each.request, { nowMs, draw });
 }
 
 export type CaseServer = {
   /** The answer to both wire forms of the headers, which must be the same bytes. */
   check(each: Case, snapshot: Snapshot | undefined): Promise<WireCheckResponse>;
+  /** The last answer of an ext_proc stream, with and without trailers behind the body, which must be the same. */
+  process(each: Case, snapshot: Snapshot | undefined): Promise<WireProcessingResponse>;
   /** The answer to a check that holds `http` and nothing else. */
   checkRaw(http: WireHttpRequest | undefined, decide: Decide): Promise<WireCheckResponse>;
   stop(): Promise<void>;
 };
 
-type Now = {
-  readonly decide: Decide;
+type Now = Decider & {
   readonly snapshot: Snapshot | undefined;
   readonly nowMs: number;
   readonly draw: number;
@@ -47,7 +51,7 @@ type Now = {
 /** One server on a free loopback port; what it decides with is changed between the calls. */
 export async function startCaseServer(): Promise<CaseServer> {
   let now: Now | undefined;
-  const handler = createCheckHandler({
+  const deps: ProcessDeps = {
     decide: (...given) => {
       assert.ok(now !== undefined);
       return now.decide(...given);
@@ -58,7 +62,13 @@ export async function startCaseServer(): Promise<CaseServer> {
     random: () => now?.draw ?? 0,
     observe: () => {},
     reportBug: () => {},
-  });
+    decideHeaders: (...given) => {
+      assert.ok(now !== undefined);
+      return now.decideHeaders(...given);
+    },
+  };
+  const handler = createCheckHandler(deps);
+  const processHandler = createProcessHandler(deps);
   const limits = { bodyBytesMax: 33_554_432, inFlightBytesMax: 268_435_456, waitingChecksMax: 10 };
   const rest = { concurrentStreamsMax: 100, socketMode: 0o600, connectionAgeMs: 0 };
   const server = createEnvoyServer(
@@ -66,6 +76,7 @@ export async function startCaseServer(): Promise<CaseServer> {
     {
       codec: wireCodec,
       handler,
+      processHandler,
       health: createHealth(() => true),
       nowMs: Date.now,
       onCallEnd: () => {},
@@ -75,21 +86,34 @@ export async function startCaseServer(): Promise<CaseServer> {
   const client = new Client(address, credentials.createInsecure(), {
     "grpc.max_send_message_length": -1,
   });
+  const processes = createProcessClient(address);
   return {
     async check(each, snapshot) {
       const { nowMs, draw, settings } = each;
-      now = { decide: createDecider(settings), snapshot, nowMs, draw };
+      now = { ...createDecider(settings), snapshot, nowMs, draw };
       const asMap = await call(client, toHttp(each.request, "map"));
       const asList = await call(client, toHttp(each.request, "list"));
       assert.deepEqual(asList, asMap, "both wire forms of headers give one answer");
       return decodeCheckResponse(asMap);
     },
+    async process(each, snapshot) {
+      const { nowMs, draw, settings, request } = each;
+      now = { ...createDecider(settings), snapshot, nowMs, draw };
+      const plain = await processes.ask(messagesOf(request));
+      const withTrailers = await processes.ask(messagesOf(request, { hasTrailers: true }));
+      assert.deepEqual(withTrailers, plain, "trailers behind the body change nothing");
+      assert.equal(plain.code, 0, "the RPC never fails");
+      const last = plain.responses.at(-1);
+      assert.ok(last !== undefined);
+      return last;
+    },
     async checkRaw(http, decide) {
-      now = { decide, snapshot: undefined, nowMs: 0, draw: 0 };
+      now = { decide, decideHeaders: decide, snapshot: undefined, nowMs: 0, draw: 0 };
       return decodeCheckResponse(await call(client, http));
     },
     async stop() {
       client.close();
+      processes.close();
       await server.stop(1000);
     },
   };
@@ -129,6 +153,12 @@ function toWireBody(body: AuthzRequest["body"]): WireHttpRequest {
   const size = body.declaredBytes ?? 0;
   if (body.kind === "text") return { body: body.text, size };
   return body.bytes.length === 0 ? { size: 0 } : { raw_body: Buffer.from(body.bytes), size };
+}
+
+/** Whether ext_proc can ask: it has no words for a body that Envoy cut or turned into text. */
+export function isForProcess({ request: { body, headers } }: Case): boolean {
+  if (headers.has("x-envoy-auth-partial-body")) return false;
+  return body.kind === "none" || (body.kind === "bytes" && body.declaredBytes === undefined);
 }
 
 /** Whether `check` can be asked: it has no flag for a body that Envoy cut or turned into text, nor for no policy. */

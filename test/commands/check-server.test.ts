@@ -74,5 +74,5 @@ test("runCheck wants either a policy or a server", async () => {
   assert.equal((await check("--model", "m")).code, 2);
   const both = await check("--model", "m", "--policy", policy, "--server", "127.0.0.1:9");
   assert.equal(both.code, 2);
-  assert.match(both.stderr, /either --policy or --server/);
+  assert.match(both.stderr, /one of --policy, --server and --kube is required, and only one/);
 });

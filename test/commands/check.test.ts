@@ -5,10 +5,11 @@ import assert from "node:assert/strict";
 import { hash } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, test } from "node:test";
+import { after, beforeEach, describe, it, test } from "node:test";
 import { stringify } from "yaml";
 import { runCheck } from "../../src/commands/check.ts";
 import { createTempFolder } from "../support/temp-folder.ts";
+import { type FakeKubeApi, sendStatus, startFakeKubeApi } from "./fake-kube-api.ts";
 import { recordOutput } from "./output-recorder.ts";
 
 const secret = "ag_check000_0123456789abcdefghijklmnopqrstuv";
@@ -168,7 +169,11 @@ test("runCheck exits 1 and points at lint when the policy cannot be used", async
 
 const missing = join(folder.path, "missing.txt");
 const misuses: readonly (readonly [string, readonly string[], RegExp])[] = [
-  ["no policy", ["--model", "m"], /either --policy or --server is required/],
+  ["no policy", ["--model", "m"], /one of --policy, --server and --kube is required/],
+  ["two policies", [...alice, "--kube"], /one of .* is required, and only one/],
+  ["a policy and a server", [...alice, "--server", "localhost:1"], /is required, and only one/],
+  ["a context without --kube", [...alice, "--context", "c"], /--context wants --kube/],
+  ["what can be no namespace", ["--kube", "--namespace", "a/b"], /--namespace must be .*"a\/b"/],
   ["an unknown flag", [...alice, "--modle", "m"], /--modle/],
   ["an argument", [...alice, "stray"], /stray/],
   ["a flag without its value", [...alice, "--model"], /--model/],
@@ -212,5 +217,89 @@ test("runCheck names a bad variable", async () => {
 test("runCheck explains itself with --help and exits 0", async () => {
   const { code, stdout } = await check(["--help"]);
   assert.equal(code, 0);
-  assert.match(stdout, /^Usage: aliasguard check \(--policy PATH \| --server ADDRESS\)/);
+  assert.match(stdout, /^Usage: aliasguard check \(--policy PATH \| --server ADDRESS \| --kube\)/);
+});
+
+describe("runCheck with --kube", () => {
+  let api: FakeKubeApi;
+  beforeEach(async () => {
+    await api?.stop();
+    api = await startFakeKubeApi();
+    api.put("modelaliases", "agentx", { spec: { alias: "AgentX-LLM", target: "vendor/model" } });
+    api.put("teams", "research", { spec: { grants: { models: ["vendor/*"] } } });
+    api.put("virtualkeys", "alice", {
+      spec: { team: "research", secretRef: { name: "alice-key", key: "key" } },
+    });
+    api.put("secrets", "alice-key", {
+      data: { key: Buffer.from(`${secret}\n`).toString("base64") },
+    });
+  });
+  after(() => api.stop());
+
+  const checkCluster = (...args: readonly string[]) =>
+    check(["--kube", "--kubeconfig", api.kubeconfig, "--key-file", keyFile, ...args]);
+
+  it("explains an allow by objects and Secrets as it does by files", async () => {
+    const { code, stdout, stderr } = await checkCluster("--model", "AgentX-LLM");
+    assert.deepEqual([code, stderr], [0, ""]);
+    const byFiles = await check([...alice, "--model", "AgentX-LLM"]);
+    assert.equal(stdout, byFiles.stdout);
+  });
+
+  it("explains a refusal, and exits 1", async () => {
+    const { code, stdout } = await checkCluster("--model", "other/model");
+    assert.equal(code, 1);
+    assert.match(stdout, /^refused {4}other\/model: not allowed by the team's grants$/m);
+  });
+
+  it("decides in spite of an object that cannot be read, and without it", async () => {
+    api.put("modelaliases", "bad", { spec: { target: "a//b" } });
+    api.put("virtualkeys", "mallory", { spec: { keyHash } });
+    assert.equal((await checkCluster("--model", "AgentX-LLM")).code, 0);
+    assert.match((await checkCluster("--model", "bad")).stdout, /deny: model_not_granted/);
+    api.put("models", "broken", { spec: { name: "" } });
+    // A catalogue that cannot be read is closed all the same.
+    const closed = await checkCluster("--model", "vendor/model");
+    assert.equal(closed.code, 1);
+  });
+
+  it("takes a missing Secret for no key", async () => {
+    api.objects.get("secrets")?.delete("alice-key");
+    const { code, stdout, stderr } = await checkCluster("--model", "AgentX-LLM");
+    assert.deepEqual([code, stderr], [1, ""]);
+    assert.match(stdout, /^decision {3}deny: key_unknown$/m);
+  });
+
+  it("says that a Secret may not be read, decides without it and exits 1, whatever it decides", async () => {
+    api.put("virtualkeys", "bob", {
+      spec: { team: "research", secretRef: { name: "shut", key: "k" } },
+    });
+    api.intercept = ({ url }, response) =>
+      url?.endsWith("/secrets/shut") === true && sendStatus(response, 403, { message: secret });
+    const { code, stdout, stderr } = await checkCluster("--model", "AgentX-LLM");
+    assert.equal(code, 1);
+    assert.match(stdout, /^decision {3}allow$/m);
+    assert.match(
+      stderr,
+      /^aliasguard check: VirtualKey\/bob spec\.secretRef: Secret shut may not be read [^\n]+\n$/,
+    );
+  });
+
+  it("prints JSON and nothing else with --json", async () => {
+    const { code, stdout } = await checkCluster("--model", "AgentX-LLM", "--json");
+    assert.equal(code, 0);
+    assert.equal((JSON.parse(stdout) as { readonly kind?: unknown }).kind, "allow");
+  });
+
+  it("exits 1 with one line when there is nothing, or nothing to be had", async () => {
+    const empty = await checkCluster("--model", "m", "--namespace", "other");
+    assert.equal(
+      empty.stderr,
+      "aliasguard check: no resource of a policy found in namespace other\n",
+    );
+    api.intercept = (_request, response) => sendStatus(response, 404, { message: "no such page" });
+    const missing = await checkCluster("--model", "m");
+    assert.match(missing.stderr, /^aliasguard check: [^\n]*custom resource definitions[^\n]*\n$/);
+    assert.deepEqual([empty.code, empty.stdout, missing.code, missing.stdout], [1, "", 1, ""]);
+  });
 });

@@ -10,18 +10,26 @@ import {
   debounceMs,
   type ReconcileObservation,
 } from "../../src/controller/reconciler.ts";
+import { usageMsMax, usageMsMin } from "../../src/controller/statuses.ts";
 import { object } from "./objects.ts";
 
 /** A reconciler whose waits end when the test says so, and everything it has done. */
 function script(first: readonly PolicyObject[] | undefined) {
-  const state = { objects: first, isLeader: true, policyFails: 0, statusFails: 0 };
+  const state = {
+    objects: first,
+    isLeader: true,
+    policyFails: 0,
+    statusFails: 0,
+    error: new Error("the API server is away") as Error,
+    secret: undefined as string | undefined,
+  };
   const done: string[] = [];
   const waits: { ms: number; end: () => void }[] = [];
   const observations: ReconcileObservation[] = [];
   const statuses = new Map<string, ObjectStatus>();
   const writer: ConfigMapWriter = {
     write: async ({ index }) => {
-      if (state.policyFails-- > 0) throw new Error("the API server is away");
+      if (state.policyFails-- > 0) throw state.error;
       done.push(`policy ${(JSON.parse(index) as { counts: { aliases: number } }).counts.aliases}`);
       return 1;
     },
@@ -29,12 +37,21 @@ function script(first: readonly PolicyObject[] | undefined) {
   };
   const reconciler = createReconciler({
     objects: () => state.objects,
-    readSecrets: async () => new Map(),
+    readSecrets: async (entries) =>
+      new Map(
+        [...entries].map((entry) => [
+          entry,
+          state.secret === undefined
+            ? { kind: "missing" as const }
+            : { kind: "digest" as const, digest: state.secret },
+        ]),
+      ),
     writer,
-    writeStatus: async ({ metadata }, status) => {
-      if (state.statusFails-- > 0) throw new Error("conflict");
+    writeStatus: async ({ metadata }, status, resourceVersion) => {
+      if (state.statusFails-- > 0) throw state.error;
       done.push(`status ${metadata.name}`);
       statuses.set(metadata.name, status);
+      return `${resourceVersion}+`;
     },
     announce: async ({ metadata }, transitions) => {
       for (const { type, to } of transitions)
@@ -42,10 +59,12 @@ function script(first: readonly PolicyObject[] | undefined) {
     },
     isLeader: () => state.isLeader,
     nowMs: () => 0,
+    monotonicMs: () => 0,
     delay: (ms, signal) =>
       new Promise((resolve) => {
         const wait = { ms, end: resolve };
-        waits.push(wait);
+        // Numbers of keys are looked at again after a while: not here.
+        if (ms !== usageMsMin && ms !== usageMsMax) waits.push(wait);
         signal.addEventListener("abort", () => resolve(), { once: true });
       }),
     observe: (observation) => observations.push(observation),
@@ -55,10 +74,19 @@ function script(first: readonly PolicyObject[] | undefined) {
     await new Promise((resolve) => setImmediate(resolve));
     const ended = waits.splice(0);
     for (const { end } of ended) end();
-    for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
+    for (let turns = 0; turns < 50; turns++) await new Promise((resolve) => setImmediate(resolve));
     return ended.map(({ ms }) => ms);
   };
-  return { state, done, observations, statuses, reconciler, settle };
+  /** As the watch brings an object back after its status was written. */
+  const echo = (name: string): void => {
+    state.objects = state.objects?.map((each) => {
+      if (each.metadata.name !== name) return each;
+      const status = statuses.get(name);
+      const metadata = { ...each.metadata, resourceVersion: `${each.metadata.resourceVersion}+` };
+      return { ...each, metadata, ...(status !== undefined && { status }) };
+    });
+  };
+  return { state, done, observations, statuses, reconciler, settle, echo };
 }
 
 const aliases = (...names: readonly string[]): readonly PolicyObject[] =>
@@ -73,23 +101,40 @@ test("createReconciler compiles many changes once, and writes the policy before 
 });
 
 test("createReconciler writes no status twice, also before the watch has brought it back", async () => {
-  const { done, state, statuses, reconciler, settle } = script(aliases("a"));
+  const { done, state, reconciler, settle, echo } = script(aliases("a"));
   reconciler.request();
   await settle();
   reconciler.request();
   await settle();
   assert.deepEqual(done, ["policy 1", "status a", "policy 1"]);
-  const [alias] = state.objects ?? [];
-  const status = statuses.get("a");
-  assert.ok(alias && status);
-  state.objects = [{ ...alias, status }];
+  echo("a");
   reconciler.request();
   await settle();
-  // From now on what is there counts: somebody empties it, and it is written again.
-  state.objects = [{ ...alias, status: {} }];
+  // Somebody empties it: what is there counts, and it is written again.
+  state.objects = state.objects?.map((each) => ({
+    ...each,
+    metadata: { ...each.metadata, resourceVersion: "of another" },
+    status: {},
+  }));
   reconciler.request();
   await settle();
   assert.deepEqual(done.slice(3), ["policy 1", "policy 1", "status a"]);
+  await reconciler.stop();
+});
+
+test("createReconciler does not compile anew for statuses that come back, and does for a Secret", async () => {
+  const key = object("VirtualKey", "k", { secretRef: { name: "s", key: "key" } });
+  const { state, statuses, reconciler, settle, echo } = script([...aliases("a"), key]);
+  reconciler.request();
+  await settle();
+  assert.equal(statuses.get("k")?.conditions?.[1]?.reason, "SecretNotFound");
+  echo("k");
+  reconciler.request();
+  await settle();
+  state.secret = "a".repeat(64);
+  reconciler.request();
+  await settle();
+  assert.equal(statuses.get("k")?.conditions?.[1]?.reason, "ResolvedRefs");
   await reconciler.stop();
 });
 

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { statusToWrite, transitionsOf } from "../../src/controller/conditions.ts";
 import { type Condition, objectKey, type PolicyObject } from "../../src/controller/objects.ts";
-import { countUsage, secretsNamedBy, translate } from "../../src/controller/translate.ts";
+import { secretsNamedBy, translate } from "../../src/controller/translate.ts";
 import { compilePolicy } from "../../src/policy/compile.ts";
 import { hash, object } from "./objects.ts";
 
@@ -189,32 +189,6 @@ test("statusToWrite writes nothing that is there, and keeps the time of what did
     ["Programmed True False"],
   );
   assert.deepEqual(transitionsOf(undefined, first), []);
-});
-
-test("countUsage counts the keys that can use an alias", () => {
-  const objects = [
-    object("ModelAlias", "open", { target: "m" }),
-    object("ModelAlias", "closed", { target: "n" }),
-    object("Team", "t", { grants: { models: ["m"] } }),
-    ...Array.from({ length: 9 }, (_, at) =>
-      object("VirtualKey", `k${at}`, { team: "t", keyHash: hash(String(at)) }),
-    ),
-    object("VirtualKey", "own", {
-      keyHash: hash("a"),
-      grants: { models: ["n"] },
-      aliases: { open: "n" },
-    }),
-  ];
-  const { policy } = translate(objects, none);
-  const usage = countUsage(policy, ["open", "closed", "nobody-knows"]);
-  assert.deepEqual(
-    [...(usage ?? [])],
-    [
-      ["open", 10],
-      ["closed", 1],
-      ["nobody-knows", 0],
-    ],
-  );
 });
 
 test("objectKey tells kinds apart", () => {

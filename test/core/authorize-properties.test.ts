@@ -97,7 +97,7 @@ function keyOf(of: World): VirtualKey {
 }
 
 test("decide allows exactly what a plain reading of the policy allows, and edits the body to it", () => {
-  const decide = createDecider(defaultDecisionSettings);
+  const { decide } = createDecider(defaultDecisionSettings);
   let allowed = 0;
   let refused = 0;
   fc.assert(

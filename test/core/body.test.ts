@@ -22,8 +22,14 @@ function reasonOf(body: string, dialect?: Dialect): string {
 test("readJsonBody finds the model and where its token stands", () => {
   const reading = read(String.raw`{"messages":[],"model":"openrouter\/qwen"}`);
   assert.ok(reading.ok);
-  const model = { name: "openrouter/qwen", offset: 23, length: 18, place: "model" };
-  assert.deepEqual(reading.model, model);
+  assert.deepEqual(reading.model, {
+    name: "openrouter/qwen",
+    offset: 23,
+    length: 18,
+    place: "model",
+    form: "json",
+    prefix: "",
+  });
 });
 
 test("readJsonBody refuses a model that is missing or none", () => {
@@ -115,16 +121,17 @@ test("readJsonBody applies each row of the field table by its rule", () => {
           router: reading.routerFields,
           strict: reading.strictFields.filter((name) => name === path),
           model: reading.nestedModels.map(({ place }) => place),
+          same: reading.sameModels.map(({ place }) => place),
         }
       : { refused: [reading.reason, reading.detail.name] };
-    const none = { router: [], strict: [], model: [] };
+    const none = { router: [], strict: [], model: [], same: [] };
     const wanted =
       row.rule === "refused"
         ? { refused: ["field_not_allowed", path] }
         : { ...none, [row.rule]: [path] };
     assert.deepEqual(seen, wanted, path);
   }
-  assert.equal(rules.size, 4);
+  assert.equal(rules.size, 5);
 });
 
 test("readJsonBody admits listed fields that are null, and those that a setting lets through", () => {
@@ -134,12 +141,14 @@ test("readJsonBody admits listed fields that are null, and those that a setting 
       const reading = read(bodyWith(row, "null"), dialect);
       assert.ok(reading.ok, fieldPath(row));
       assert.deepEqual([reading.nestedModels, reading.routerFields], [[], []], fieldPath(row));
+      assert.deepEqual(reading.sameModels, [], fieldPath(row));
     }
     const reading = read(bodyWith(row, '"b"'), dialect, [fieldPath(row)]);
     assert.ok(reading.ok, fieldPath(row));
     assert.deepEqual(reading.routerFields, []);
     // A model is checked whatever the setting says.
     assert.equal(reading.nestedModels.length, row.rule === "model" ? 1 : 0, fieldPath(row));
+    assert.equal(reading.sameModels.length, row.rule === "same" ? 1 : 0, fieldPath(row));
   }
 });
 
@@ -202,6 +211,8 @@ test("readJsonBody says where the token of a nested model stands", () => {
     offset: body.indexOf('"v\\/img"'),
     length: 8,
     place: "tools[].model",
+    form: "json",
+    prefix: "",
   });
 });
 

@@ -8,8 +8,8 @@ import { key, secret, snapshot } from "./snapshot-builder.ts";
 
 const digest = hash("sha256", secret, "hex");
 
-function read(headers: Readonly<Record<string, string>>): string {
-  const result = readKeyDigest(new Map(Object.entries(headers)));
+function read(headers: Readonly<Record<string, string>>, query = ""): string {
+  const result = readKeyDigest(new Map(Object.entries(headers)), query);
   return result.ok ? result.digest : result.reason;
 }
 

@@ -47,7 +47,7 @@ function decide(parts: Parts): Decision {
     headers: new Map(Object.entries(parts.onlyHeaders ?? { ...usual, ...parts.headers })),
     body: typeof body === "string" ? bytesOf(body) : body,
   };
-  const decider = createDecider({ ...defaultDecisionSettings, ...parts.settings });
+  const decider = createDecider({ ...defaultDecisionSettings, ...parts.settings }).decide;
   return decider(snap, request, { nowMs: parts.nowMs ?? 0, draw: 0 });
 }
 
@@ -210,8 +210,11 @@ test("decide refuses each request in which one thing is wrong, for that reason",
 });
 
 test("decide has a case for every deny reason that the core gives", () => {
-  // The adapters and the next operations give these.
-  const elsewhere = new Set(["request_unreadable", "overloaded", "internal", "model_conflict"]);
+  // Given by the server, by upstream-credential.ts, and by operations that test/cases has.
+  const elsewhere = new Set([
+    ...["request_unreadable", "overloaded", "internal", "upstream_credential_missing"],
+    ...["model_conflict", "body_not_multipart", "body_not_buffered"],
+  ]);
   const covered = new Set<string>(refusals.map(([reason]) => reason));
   const missing = Object.keys(denials).filter(
     (reason) => !covered.has(reason) && !elsewhere.has(reason),

@@ -31,8 +31,8 @@ test("fieldRows names each place once per dialect, each with a reason", () => {
   const places = fieldRows.map((row) => `${fieldPath(row)} ${row.dialect ?? ""}`);
   assert.equal(new Set(places).size, places.length);
   for (const row of fieldRows) {
-    assert.match(row.name, /^[a-z_]+(\*|=[a-z]+)?$/);
-    assert.match(row.place, /^[a-z_]+(\[\])?(\.[a-z_]+(\[\])?)*$/);
+    assert.match(row.name, /^[A-Za-z_]+(\*|=[a-z]+)?$/);
+    assert.match(row.place, /^[A-Za-z_]+(\[\])?(\.[A-Za-z_]+(\[\])?)*$/);
     assert.ok(row.reason.length > 10, row.name);
   }
 });

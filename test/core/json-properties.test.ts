@@ -228,7 +228,7 @@ test("readJsonBody finds the model that JSON.parse finds, and an edit changes no
       const bytes = Buffer.from(JSON.stringify(written, undefined, indent).replaceAll("/", "\\/"));
       const options = { dialect: "openai", bodyFields: new Set<string>(), scanner: scan } as const;
       const reading = readJsonBody(bytes, options);
-      assert.ok(reading.ok);
+      assert.ok(reading.ok && reading.model);
       assert.equal(reading.model.name, (JSON.parse(bytes.toString()) as typeof written).model);
       const { offset, length } = reading.model;
       const edited = [

@@ -68,6 +68,25 @@ test("createModelLister still answers right when more keys ask than it remembers
   }
 });
 
+test("toModelList pages Gemini's list, without a gap or a repetition", () => {
+  const names = ["a", "b/c", "d", "e", "f"];
+  for (const size of ["1", "2", "3", "5", "9", "", "x", "-1", "0", "1.5"]) {
+    const seen: string[] = [];
+    let token: string | undefined = "";
+    for (let page = 0; token !== undefined; page += 1) {
+      assert.ok(page <= names.length);
+      const query: string = `pageSize=${size}&pageToken=${encodeURIComponent(token)}`;
+      const list = toModelList("gemini", snapshot({}), { names, query }) as {
+        readonly models: readonly { readonly name: string }[];
+        readonly nextPageToken?: string;
+      };
+      seen.push(...list.models.map(({ name }) => name.replace("models/", "")));
+      token = list.nextPageToken;
+    }
+    assert.deepEqual(seen, names, size);
+  }
+});
+
 test("toModelList pages Anthropic's list both ways, without a gap or a repetition", () => {
   const names = ["a", "b", "c", "d", "e"];
   const page = (query: string): unknown => {

@@ -61,7 +61,7 @@ function admittedBodies(count: number): readonly (readonly [body: Buffer, model:
     if (random(2) === 0) body[random(body.length)] = random(256);
     const options = { dialect: "openai", bodyFields: new Set<string>(), scanner } as const;
     const reading = readJsonBody(body, options);
-    if (reading.ok) admitted.push([body, reading.model.name]);
+    if (reading.ok && reading.model) admitted.push([body, reading.model.name]);
   }
   return admitted;
 }

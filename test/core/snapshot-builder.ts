@@ -57,7 +57,7 @@ export function key(parts: Partial<VirtualKey> = {}): VirtualKey {
 
 export function model(name: string, parts: Partial<CatalogueModel> = {}): CatalogueModel {
   const defaults = { upstreamName: name, backend: "router", strictFields: false } as const;
-  return { name, ...defaults, ownedBy: undefined, ...parts };
+  return { name, ...defaults, ownedBy: undefined, upstreamCredential: undefined, ...parts };
 }
 
 /** The secret of the one key that `snapshot` makes from `key`. */

@@ -6,8 +6,8 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { ask, ServeProcess, wordsOf } from "../commands/serve-process.ts";
-import { Child, run } from "../support/child.ts";
+import { ServeProcess, wordsOf } from "../commands/serve-process.ts";
+import { type Child, run } from "../support/child.ts";
 import {
   getKubeBinaries,
   type KubeAnswer,
@@ -15,130 +15,81 @@ import {
   startKubeApi,
 } from "../support/kube-api.ts";
 import { requirement } from "../support/requirements.ts";
+import {
+  type Asker,
+  applyCrds,
+  type Condition,
+  conditionsOf as conditionsIn,
+  configMapsPath,
+  createAsker,
+  eventually,
+  keyHashOf,
+  kinds,
+  logged,
+  type Plural,
+  put as putInto,
+  readObject,
+  resourcesPath,
+  secretOf,
+  startController as startControllerOf,
+} from "../support/start-controller.ts";
 
 const binaries = await requirement(() => getKubeBinaries());
-const crds = join(import.meta.dirname, "../../helm/aliasguard/files/crds");
-const main = join(import.meta.dirname, "../../src/main.ts");
-const base = "/apis/aliasguard.dev/v1alpha1/namespaces/default";
-const secret = "ag_kube0000_0123456789abcdefghijklmnopqrstuv";
-const keyHash = `sha256:${createHash("sha256").update(secret).digest("hex")}`;
-
-type Plural = "modelaliases" | "teams" | "virtualkeys" | "models" | "accessgroups";
-const kinds: Readonly<Record<Plural, string>> = {
-  modelaliases: "ModelAlias",
-  teams: "Team",
-  virtualkeys: "VirtualKey",
-  models: "Model",
-  accessgroups: "AccessGroup",
-};
+const secret = secretOf(0);
+const keyHash = keyHashOf(secret);
 
 describe("the controller and an authorizer on a real API server", { skip: binaries.skip }, () => {
   let api: KubeApi;
   let first: Child;
   let server: ServeProcess;
-  let address = "";
+  let asker: Asker;
   const children: Child[] = [];
 
   function startController(): Child {
-    const args = [main, "controller", "--configmap", "policy", "--admin", "127.0.0.1:0"];
-    const flags = ["--namespace", "default", "--kubeconfig", api.kubeconfig];
-    const child = new Child({
-      name: "aliasguard controller",
-      command: process.execPath,
-      args: [...args, ...flags],
-    });
+    const child = startControllerOf(api.kubeconfig);
     children.push(child);
     return child;
   }
 
-  const put = async (plural: Plural, name: string, spec: unknown): Promise<KubeAnswer> => {
-    const object = {
-      apiVersion: "aliasguard.dev/v1alpha1",
-      kind: kinds[plural],
-      metadata: { name, namespace: "default" },
-      spec,
-    };
-    const path = `${base}/${plural}/${name}?fieldManager=test&force=true`;
-    const answer = await api.send("PATCH", path, object, "application/apply-patch+yaml");
-    assert.ok(answer.status < 300, JSON.stringify(answer.body));
-    return answer;
-  };
+  const put = (plural: Plural, name: string, spec: unknown): Promise<KubeAnswer> =>
+    putInto(api, plural, name, spec);
   const remove = (plural: Plural, name: string): Promise<KubeAnswer> =>
-    api.send("DELETE", `${base}/${plural}/${name}`);
-
-  /** The model that a request for it runs, or the status of the refusal. */
-  const modelOf = async (requested: string): Promise<string> => {
-    const body = Buffer.from(JSON.stringify({ model: requested }));
-    const answer = await ask(address, {
-      method: "POST",
-      path: "/v1/chat/completions",
-      headers: { authorization: `Bearer ${secret}`, "content-type": "application/json" },
-      size: body.length,
-      raw_body: body,
+    api.send("DELETE", `${resourcesPath}/${plural}/${name}`);
+  const modelOf = (requested: string): Promise<string> => asker.modelOf(requested, secret);
+  const until = (requested: string, wanted: string, msMax?: number): Promise<number> =>
+    asker.until(requested, secret, wanted, msMax);
+  const conditionsOf = (plural: Plural, name: string): Promise<readonly Condition[]> =>
+    conditionsIn(api, plural, name);
+  const makeSecret = (name: string, key: string): Promise<KubeAnswer> =>
+    api.send("POST", "/api/v1/namespaces/default/secrets", {
+      ...{ apiVersion: "v1", kind: "Secret", metadata: { name, namespace: "default" } },
+      stringData: { key },
     });
-    if (!("ok_response" in answer)) return String(answer.denied_response.status.code);
-    return (
-      answer.ok_response.headers.find(({ header }) => header.key === "x-model")?.header.value ?? ""
-    );
-  };
-
-  /** Milliseconds until the answer is this. */
-  async function until(requested: string, wanted: string, msMax = 20_000): Promise<number> {
-    const startMs = performance.now();
-    let found = "";
-    while (performance.now() - startMs < msMax) {
-      found = await modelOf(requested);
-      if (found === wanted) return performance.now() - startMs;
-      await sleep(2);
-    }
-    assert.equal(found, wanted);
-    return Number.POSITIVE_INFINITY;
-  }
-
-  type Conditions = readonly {
-    readonly type: string;
-    readonly status: string;
-    readonly reason: string;
-    readonly message: string;
-  }[];
-
-  async function conditionsOf(plural: Plural, name: string): Promise<Conditions> {
-    for (let tries = 0; tries < 200; tries++) {
-      const { body } = await api.send("GET", `${base}/${plural}/${name}`);
-      const { metadata, status } = body as {
-        metadata: { generation: number };
-        status?: { conditions?: (Conditions[number] & { observedGeneration: number })[] };
-      };
-      const conditions = status?.conditions ?? [];
-      if (
-        conditions.length > 0 &&
-        conditions.every((each) => each.observedGeneration === metadata.generation)
-      ) {
-        return conditions;
-      }
-      await sleep(50);
-    }
-    return [];
+  /** Until the condition has this reason. */
+  async function reasonOf(
+    [plural, name]: readonly [Plural, string],
+    type: string,
+    reason: string,
+  ): Promise<Condition | undefined> {
+    const isWanted = (conditions: readonly Condition[]): boolean =>
+      conditions.some((each) => each.type === type && each.reason === reason);
+    const found = await conditionsIn(api, plural, name, isWanted);
+    return found.find((each) => each.type === type);
   }
 
   before(async () => {
     api = await startKubeApi(binaries.value ?? "");
-    const kubectl = (...args: string[]) =>
-      run(
-        { name: "kubectl", command: api.kubectl, args: ["--kubeconfig", api.kubeconfig, ...args] },
-        60_000,
-      );
-    const applied = await kubectl("apply", "--server-side", "-f", crds);
-    assert.equal(applied.code, 0, applied.stderr);
-    await kubectl("wait", "--for=condition=Established", "crd", "--all");
+    await applyCrds(api);
     first = startController();
-    await first.until(() => first.stdout.find((line) => line.includes('"leading"')), 30_000);
+    await logged(first, "leading");
     server = new ServeProcess(["--policy-configmap", "default/policy", "--listen", "127.0.0.1:0"], {
       KUBECONFIG: api.kubeconfig,
     });
-    [address = ""] = wordsOf((await server.line("ready"))["listen"]);
+    const [address = ""] = wordsOf((await server.line("ready"))["listen"]);
+    asker = createAsker(address);
   });
   after(async () => {
+    asker?.close();
     await server?.child.stop();
     for (const child of children) await child.stop();
     await api?.stop();
@@ -193,42 +144,82 @@ describe("the controller and an authorizer on a real API server", { skip: binari
 
   it("read a key out of its Secret, which never leaves it", async () => {
     const other = "ag_insecret_0123456789abcdefghijklmnopqrstuv";
-    await api.send("POST", "/api/v1/namespaces/default/secrets", {
-      apiVersion: "v1",
-      kind: "Secret",
-      metadata: { name: "bob", namespace: "default" },
-      stringData: { key: other },
-    });
+    await makeSecret("bob", other);
+    await makeSecret("short", "too-short");
     await put("virtualkeys", "bob", { team: "research", secretRef: { name: "bob", key: "key" } });
-    await put("virtualkeys", "weak", { team: "research", secretRef: { name: "bob", key: "none" } });
-    const resolved = (await conditionsOf("virtualkeys", "bob")).find(
-      ({ type }) => type === "ResolvedRefs",
-    );
+    await put("virtualkeys", "absent", { team: "research", secretRef: { name: "bob", key: "no" } });
+    await put("virtualkeys", "nowhere", {
+      team: "research",
+      secretRef: { name: "none", key: "k" },
+    });
+    await put("virtualkeys", "weak", {
+      team: "research",
+      secretRef: { name: "short", key: "key" },
+    });
+    const resolved = await reasonOf(["virtualkeys", "bob"], "ResolvedRefs", "ResolvedRefs");
     assert.equal(resolved?.status, "True");
-    const missing = (await conditionsOf("virtualkeys", "weak")).find(
-      ({ type }) => type === "ResolvedRefs",
-    );
-    assert.equal(missing?.reason, "SecretNotFound");
-    const { body } = await api.send("GET", "/api/v1/namespaces/default/configmaps");
-    const objects = await api.send("GET", `${base}/virtualkeys`);
+    await asker.until("AgentX-LLM", other, "vendor/m199");
+    for (const [name, message] of [
+      ["absent", /no entry no in a Secret bob/],
+      ["nowhere", /no entry k in a Secret none/],
+      ["weak", /entry key of Secret short is no key/],
+    ] as const) {
+      const missing = await reasonOf(["virtualkeys", name], "ResolvedRefs", "SecretNotFound");
+      assert.match(missing?.message ?? "", message);
+      const programmed = await reasonOf(["virtualkeys", name], "Programmed", "Unusable");
+      assert.equal(programmed?.status, "False");
+    }
+    // Replaced in its Secret, which nobody watches: read again within 15 s.
+    const replaced = "ag_replaced_0123456789abcdefghijklmnopqrstuv";
+    const data = { key: Buffer.from(replaced).toString("base64") };
+    const path = "/api/v1/namespaces/default/secrets/bob";
+    await api.send("PATCH", path, { data }, "application/merge-patch+json");
+    await asker.until("AgentX-LLM", replaced, "vendor/m199", 30_000);
+    assert.equal(await asker.modelOf("AgentX-LLM", other), "401");
+    const { body } = await api.send("GET", configMapsPath);
+    const objects = await api.send("GET", `${resourcesPath}/virtualkeys`);
     const everything = JSON.stringify([body, objects.body, first.stdout, server.output()]);
     assert.ok(!everything.includes(other));
     assert.ok(!everything.includes(Buffer.from(other).toString("base64")));
-    assert.ok(everything.includes(createHash("sha256").update(other).digest("hex")));
+    assert.ok(!everything.includes(replaced));
+    assert.ok(everything.includes(createHash("sha256").update(replaced).digest("hex")));
   });
 
   it("disable what cannot be used, and that alone", async () => {
     await put("modelaliases", "loser", { alias: "AgentX-LLM", target: "vendor/z" });
     await put("modelaliases", "round", { target: "round" });
-    const conflict = (await conditionsOf("modelaliases", "loser")).find(
-      ({ type }) => type === "Accepted",
-    );
-    assert.equal(conflict?.reason, "Conflicted");
+    await put("virtualkeys", "orphan", { team: "gone", keyHash: keyHashOf(secretOf(1)) });
+    await put("teams", "poor", { grants: { groups: ["gone"], models: ["vendor/a"] } });
+    for (let at = 0; at < 9; at++) {
+      await put("modelaliases", `chain-${at}`, {
+        target: at === 8 ? "vendor/a" : `chain-${at + 1}`,
+      });
+    }
+    const conflict = await reasonOf(["modelaliases", "loser"], "Accepted", "Conflicted");
+    assert.equal(conflict?.status, "False");
     assert.match(conflict?.message ?? "", /agentx/);
-    const cycle = (await conditionsOf("modelaliases", "round")).find(
-      ({ type }) => type === "ResolvedRefs",
-    );
-    assert.equal(cycle?.reason, "Cycle");
+    for (const [object, reason, isUnusable] of [
+      [["modelaliases", "round"], "Cycle", true],
+      [["modelaliases", "chain-0"], "ChainTooLong", true],
+      [["virtualkeys", "orphan"], "TeamNotFound", true],
+      [["teams", "poor"], "GroupNotFound", false],
+    ] as const) {
+      const resolved = await reasonOf(object, "ResolvedRefs", reason);
+      assert.equal(resolved?.status, "False");
+      await reasonOf(object, "Programmed", isUnusable ? "Unusable" : "Programmed");
+    }
+    assert.equal(await asker.modelOf("AgentX-LLM", secretOf(1)), "401");
+    assert.equal(await modelOf("chain-0"), "403");
+    assert.equal(await modelOf("chain-1"), "vendor/a");
+    // One Model closes the catalogue: every other target is one that nobody knows.
+    await put("models", "known", { name: "vendor/known" });
+    await put("modelaliases", "dangling", { target: "vendor/nowhere" });
+    await reasonOf(["modelaliases", "dangling"], "ResolvedRefs", "TargetNotFound");
+    assert.equal(await modelOf("dangling"), "403");
+    await until("vendor/known", "vendor/known");
+    await remove("models", "known");
+    await remove("modelaliases", "dangling");
+    await until("AgentX-LLM", "vendor/m199");
     assert.equal(await modelOf("AgentX-LLM"), "vendor/m199");
     const { body } = await api.send("GET", "/api/v1/namespaces/default/events");
     const events = (body as { items: { reason: string; involvedObject: { name: string } }[] })
@@ -240,11 +231,21 @@ describe("the controller and an authorizer on a real API server", { skip: binari
     );
   });
 
+  it("count the keys that can use an alias", async () => {
+    const number = async (name: string): Promise<unknown> =>
+      (await readObject(api, "modelaliases", name)).status?.["usableByKeys"];
+    // Of alice and bob.
+    await eventually("2", async () => ((await number("agentx")) === 2 ? true : undefined), 30_000);
+    assert.equal(await number("loser"), 0);
+    await put("virtualkeys", "carol", { team: "research", keyHash: keyHashOf(secretOf(2)) });
+    await eventually("3", async () => ((await number("agentx")) === 3 ? true : undefined), 30_000);
+  });
+
   it("write nothing while nothing changes", async () => {
     const versions = async (): Promise<string> => {
       const paths = [
-        ...Object.keys(kinds).map((plural) => `${base}/${plural}`),
-        "/api/v1/namespaces/default/configmaps",
+        ...Object.keys(kinds).map((plural) => `${resourcesPath}/${plural}`),
+        configMapsPath,
       ];
       const lists = await Promise.all(paths.map((path) => api.send("GET", path)));
       return JSON.stringify(
@@ -261,15 +262,15 @@ describe("the controller and an authorizer on a real API server", { skip: binari
     assert.equal(await versions(), before);
   });
 
-  it("hand over to another controller within the lease's time when the leader is killed, and never write twice", async (t) => {
+  it("hand over to another controller within the lease's time when the leader is killed", async (t) => {
     const second = startController();
-    await second.until(() => second.stdout.find((line) => line.includes('"ready"')), 30_000);
+    await logged(second, "ready");
     await sleep(1000);
     assert.ok(!second.stdout.some((line) => line.includes('"leading"')));
     const startMs = performance.now();
     first.signal("SIGKILL");
     await first.exited;
-    await second.until(() => second.stdout.find((line) => line.includes('"leading"')), 30_000);
+    await logged(second, "leading");
     t.diagnostic(`killed leader to next: ${((performance.now() - startMs) / 1000).toFixed(1)} s`);
     await put("modelaliases", "agentx", { alias: "AgentX-LLM", target: "vendor/after" });
     await until("AgentX-LLM", "vendor/after");
@@ -294,14 +295,12 @@ describe("the controller and an authorizer on a real API server", { skip: binari
       await sleep(50);
     }
     assert.equal((await component("start")).code, 0);
-    for (let tries = 0; tries < 100; tries++) {
-      const isUp = await api.send("GET", "/readyz").then(
-        ({ status }) => status === 200,
-        () => false,
-      );
-      if (isUp) break;
-      await sleep(100);
-    }
+    await eventually("the API server", () =>
+      api.send("GET", "/readyz").then(
+        ({ status }) => (status === 200 ? true : undefined),
+        () => undefined,
+      ),
+    );
     await put("modelaliases", "agentx", { alias: "AgentX-LLM", target: "vendor/back" });
     await until("AgentX-LLM", "vendor/back", 60_000);
   });

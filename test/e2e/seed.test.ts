@@ -3,7 +3,14 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { type ConfigChange, changes, luaBeforeSplice, luaScript } from "../support/envoy-config.ts";
+import {
+  type ConfigChange,
+  changes,
+  luaBeforeSplice,
+  luaScript,
+  type Mode,
+  modes,
+} from "../support/envoy-config.ts";
 import {
   aliasOnly,
   alice,
@@ -17,10 +24,14 @@ import {
   target,
 } from "../support/start-stack.ts";
 
-describe("the seed", { skip }, () => {
+for (const mode of modes) {
+  describe(`the seed over ${mode}`, { skip }, () => seed(mode));
+}
+
+function seed(mode: Mode): void {
   let stack: Stack;
   before(async () => {
-    stack = await Stack.start();
+    stack = await Stack.start([], mode);
   });
   after(() => stack.stop());
 
@@ -115,7 +126,7 @@ describe("the seed", { skip }, () => {
     assert.equal(answer.headers.get("content-type"), "application/json");
     assert.equal(stack.backend.received.length, before);
   });
-});
+}
 
 /** A filter of somebody else between the check and the splice. */
 function tampering(value: string): ConfigChange {
@@ -155,17 +166,19 @@ for (const [name, more] of sabotages) {
   });
 }
 
-describe("the seed without the early removal of x-model", { skip }, () => {
-  let stack: Stack;
-  before(async () => {
-    stack = await Stack.start([changes.earlyRemovalLeftOut]);
-  });
-  after(() => stack.stop());
+for (const mode of modes) {
+  describe(`the seed over ${mode} without the early removal of x-model`, { skip }, () => {
+    let stack: Stack;
+    before(async () => {
+      stack = await Stack.start([changes.earlyRemovalLeftOut], mode);
+    });
+    after(() => stack.stop());
 
-  it("runs nothing but the authorized model", async () => {
-    const answer = await stack.ask(alice.value, chat("AgentX-LLM"), [["x-model", "gold"]]);
-    const models = stack.backend.received.map(({ headers }) => headers["x-model"]);
-    assert.deepEqual([answer.status, models], [200, [target]]);
-    assert.equal(JSON.parse(answer.body).model, target);
+    it("runs nothing but the authorized model", async () => {
+      const answer = await stack.ask(alice.value, chat("AgentX-LLM"), [["x-model", "gold"]]);
+      const models = stack.backend.received.map(({ headers }) => headers["x-model"]);
+      assert.deepEqual([answer.status, models], [200, [target]]);
+      assert.equal(JSON.parse(answer.body).model, target);
+    });
   });
-});
+}

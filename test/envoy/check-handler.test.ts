@@ -103,6 +103,7 @@ test("handle makes a header that could split a response an internal refusal", ()
     bodyBytes: 2,
     bodyEdits: [],
     path: undefined,
+    upstreamCredential: undefined,
     setHeaders: [["x-model", "m\r\nx-evil: 1"]],
     removeHeaders: [],
   };

@@ -25,6 +25,7 @@ const allow: AllowDecision = {
   bodyBytes: 16,
   bodyEdits: [],
   path: undefined,
+  upstreamCredential: undefined,
   setHeaders: [["x-model", "vendor/big"]],
   removeHeaders: ["authorization"],
 };

@@ -7,6 +7,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import { createCheckHandler } from "../../src/envoy/check-handler.ts";
 import { createHealth } from "../../src/envoy/health.ts";
+import { createProcessHandler, type ProcessDeps } from "../../src/envoy/process-handler.ts";
 import { createEnvoyServer, type EnvoyServer } from "../../src/envoy/server.ts";
 import {
   checkPath,
@@ -23,7 +24,7 @@ type Started = { readonly server: EnvoyServer; readonly url: string; readonly co
 
 async function start(t: TestContext): Promise<Started> {
   const codes: string[] = [];
-  const handler = createCheckHandler({
+  const deps: ProcessDeps = {
     decide: () => ({
       kind: "answer",
       dialect: "openai",
@@ -43,7 +44,10 @@ async function start(t: TestContext): Promise<Started> {
     reportBug: (error) => {
       throw error;
     },
-  });
+    decideHeaders: () => undefined,
+  };
+  const handler = createCheckHandler(deps);
+  const processHandler = createProcessHandler(deps);
   const server = createEnvoyServer(
     {
       listen: ["127.0.0.1:0"],
@@ -57,6 +61,7 @@ async function start(t: TestContext): Promise<Started> {
     {
       codec: wireCodec,
       handler,
+      processHandler,
       health: createHealth(() => true),
       nowMs: Date.now,
       onCallEnd: (_path, code) => codes.push(code),

@@ -11,6 +11,7 @@ import { Worker } from "node:worker_threads";
 import { Client, credentials } from "@grpc/grpc-js";
 import { createCheckHandler } from "../../src/envoy/check-handler.ts";
 import { createHealth } from "../../src/envoy/health.ts";
+import { createProcessHandler, type ProcessDeps } from "../../src/envoy/process-handler.ts";
 import { createEnvoyServer, type EnvoyServer } from "../../src/envoy/server.ts";
 import { removeStaleSocket } from "../../src/envoy/unix-socket.ts";
 import { wireCodec } from "../../src/envoy/wire.ts";
@@ -22,7 +23,7 @@ type Made = { readonly server: EnvoyServer; readonly setServing: (serving: boole
 function make(listen: readonly string[]): Made {
   let isServing = true;
   const health = createHealth(() => isServing);
-  const handler = createCheckHandler({
+  const deps: ProcessDeps = {
     decide: () => {
       throw new Error("not asked here");
     },
@@ -32,7 +33,10 @@ function make(listen: readonly string[]): Made {
     random: () => 0,
     observe: () => {},
     reportBug: () => {},
-  });
+    decideHeaders: () => undefined,
+  };
+  const handler = createCheckHandler(deps);
+  const processHandler = createProcessHandler(deps);
   const settings = {
     listen,
     bodyBytesMax: 1024,
@@ -42,8 +46,15 @@ function make(listen: readonly string[]): Made {
     socketMode: 0o600,
     connectionAgeMs: 0,
   };
-  const deps = { codec: wireCodec, handler, health, nowMs: Date.now, onCallEnd: () => {} };
-  const server = createEnvoyServer(settings, deps);
+  const serverDeps = {
+    codec: wireCodec,
+    handler,
+    processHandler,
+    health,
+    nowMs: Date.now,
+    onCallEnd: () => {},
+  };
+  const server = createEnvoyServer(settings, serverDeps);
   const setServing = (serving: boolean): void => {
     isServing = serving;
     health.changed();

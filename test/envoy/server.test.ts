@@ -11,6 +11,7 @@ import { Client, credentials, type ServiceError } from "@grpc/grpc-js";
 import type { Decision } from "../../src/core/decision.ts";
 import { createCheckHandler } from "../../src/envoy/check-handler.ts";
 import { createHealth } from "../../src/envoy/health.ts";
+import { createProcessHandler, type ProcessDeps } from "../../src/envoy/process-handler.ts";
 import {
   createEnvoyServer,
   type EnvoyServer,
@@ -59,7 +60,7 @@ async function start(t: TestContext, more: Partial<EnvoyServerSettings> = {}): P
   let most = 0;
   const codes: string[] = [];
   const health = createHealth(() => isServing);
-  const handler = createCheckHandler({
+  const deps: ProcessDeps = {
     decide: () => {
       most = Math.max(most, server.admission.active());
       return probe;
@@ -72,7 +73,10 @@ async function start(t: TestContext, more: Partial<EnvoyServerSettings> = {}): P
     reportBug: (error) => {
       throw error;
     },
-  });
+    decideHeaders: () => undefined,
+  };
+  const handler = createCheckHandler(deps);
+  const processHandler = createProcessHandler(deps);
   const settings: EnvoyServerSettings = {
     listen: ["127.0.0.1:0"],
     bodyBytesMax: 512 * kib,
@@ -86,6 +90,7 @@ async function start(t: TestContext, more: Partial<EnvoyServerSettings> = {}): P
   const server = createEnvoyServer(settings, {
     codec: wireCodec,
     handler,
+    processHandler,
     health,
     nowMs: Date.now,
     onCallEnd: (_path, code) => codes.push(code),

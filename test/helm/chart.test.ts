@@ -157,6 +157,7 @@ describe("the chart", { skip: helmPath.skip }, () => {
     const authorizer = podOf(objects, "authorizer");
     assert.deepEqual(authorizer.containers[0].args, [
       ...["serve", "--policy-configmap", "apps/agt-aliasguard-policy"],
+      ...["--policy", "/etc/aliasguard/policy"],
       ...["--listen", "0.0.0.0:9191", "--admin", "0.0.0.0:9192"],
     ]);
     const controller = podOf(objects, "controller");
@@ -176,6 +177,35 @@ describe("the chart", { skip: helmPath.skip }, () => {
     assert.ok(seconds(authorizer) > drainMs / 1000);
     const slow = await helm.template({ settings: { drainDelayMs: 60_001 } });
     assert.ok(seconds(podOf(slow, "authorizer")) > 61);
+  });
+
+  it("mounts a copy of the policy where the authorizer looks for one, under the names that it reads", async () => {
+    type Item = { readonly key: string; readonly path: string };
+    type Source = { configMap: { name: string; optional: boolean; items: readonly Item[] } };
+    for (const [policyShardsMax, wanted] of [
+      [1, 1],
+      [64, 16],
+    ]) {
+      const objects = await helm.template({ controller: { policyShardsMax } });
+      const { containers, volumes } = podOf(objects, "authorizer") as unknown as {
+        containers: [{ args: string[]; volumeMounts: [{ name: string; mountPath: string }] }];
+        volumes: [{ name: string; projected: { sources: readonly Source[] } }];
+      };
+      const [{ args, volumeMounts }] = containers;
+      assert.equal(args[args.indexOf("--policy") + 1], volumeMounts[0].mountPath);
+      assert.equal(volumeMounts[0].name, volumes[0].name);
+      const [main, ...shards] = volumes[0].projected.sources.map(({ configMap }) => configMap);
+      assert.ok([main, ...shards].every((each) => each?.optional === true));
+      assert.deepEqual(
+        [main?.name, main?.items.map(({ key, path }) => `${key} ${path}`)],
+        ["agt-aliasguard-policy", ["index.json index.json", "policy.json policy.json"]],
+      );
+      assert.equal(shards.length, wanted);
+      for (const [at, { name, items }] of shards.entries()) {
+        assert.equal(name, `agt-aliasguard-policy-${at + 1}`);
+        assert.deepEqual(items, [{ key: "policy.json", path: `policy-${at + 1}.json` }]);
+      }
+    }
   });
 
   it("locks every container down and asks its admin port how it is", async () => {

@@ -129,6 +129,13 @@ const groupSpec = fc.record({ models: list(patterns) });
 const modelSpec = fc.record(
   {
     ...{ name: modelNames, upstreamName: modelNames, strictFields: fc.boolean(), ownedBy },
+    upstreamCredential: fc.record(
+      {
+        name: fc.constantFrom("a", "B_2.txt", "__proto__"),
+        header: fc.constantFrom("x-api-key", "authorization"),
+      },
+      { requiredKeys: ["name"] },
+    ),
     backend: fc.constantFrom("leaf", "router"),
   },
   some,

@@ -9,8 +9,11 @@ import { type DocumentSet, encodeDocument } from "../../src/policy/document.ts";
 import type { Resource } from "../../src/policy/resources.ts";
 import {
   type ConfigMapData,
+  type CopyOutcome,
   createConfigMapSource,
   firstListMsMax,
+  type PolicyCopy,
+  silentMsMax,
   tornMsMax,
 } from "../../src/sources/configmap-source.ts";
 import type { SourceEvents } from "../../src/sources/source.ts";
@@ -46,15 +49,22 @@ const large = (target: string): DocumentSet =>
   );
 
 /** A watch, a clock for its waits, and what it has told. */
-function script(events: SourceEvents) {
+function script(events: SourceEvents, copy?: PolicyCopy) {
   const items = new Map<string, ConfigMapData>();
   const waits: { work: () => void; ms: number }[] = [];
-  const state = { isSynced: true, isStarted: false, lastError: undefined as string | undefined };
+  const state = {
+    isSynced: true,
+    isStarted: false,
+    lastError: undefined as string | undefined,
+    silentMs: 0,
+  };
   let onChange = (): void => {};
   const source = createConfigMapSource({
     name,
     nowMs: () => contractNowMs,
+    monotonicMs: () => state.silentMs,
     events,
+    ...(copy && { copy }),
     schedule: (work, ms) => {
       const wait = { work, ms };
       waits.push(wait);
@@ -76,7 +86,7 @@ function script(events: SourceEvents) {
         },
         synced: () => state.isSynced,
         items: () => items,
-        health: () => ({ confirmedAtMs: undefined, lastError: state.lastError }),
+        health: () => ({ confirmedAtMs: 0, lastError: state.lastError }),
       };
     },
   });
@@ -135,14 +145,14 @@ testSourceContract({
   },
 });
 
-function recorded() {
+function recorded(copy?: PolicyCopy) {
   const told: string[] = [];
   const events: SourceEvents = {
     replaced: () => told.push("replaced"),
     rejected: (message) => told.push(`rejected: ${message}`),
     recovered: () => told.push("recovered"),
   };
-  return { told, ...script(events) };
+  return { told, ...script(events, copy) };
 }
 
 const target = ({ source }: Pick<ReturnType<typeof script>, "source">): string | undefined =>
@@ -178,6 +188,29 @@ test("createConfigMapSource keeps the last good policy when a shard is deleted, 
   it.write(large("b"));
   assert.equal(target(it), "b");
   assert.equal(it.source.health().healthy, true);
+});
+
+test("createConfigMapSource says after a while that a shard is gone under the same index, and when it is back", async () => {
+  const it = recorded();
+  const document = large("a");
+  it.write(document);
+  await it.source.start();
+  for (const damage of [undefined, large("b").shards.get(2)]) {
+    if (damage === undefined) it.items.delete(`${name}-2`);
+    else it.items.set(`${name}-2`, { data: { "policy.json": damage } });
+    it.changed();
+    assert.equal(it.source.health().healthy, true);
+    it.pass(tornMsMax);
+    assert.equal(it.source.health().healthy, false);
+    assert.equal(target(it), "a");
+    it.write(document);
+    assert.equal(it.source.health().healthy, true);
+  }
+  const torn = "rejected: ConfigMap policy: shard 2 of";
+  assert.deepEqual(
+    it.told.map((text) => text.slice(0, torn.length)),
+    ["replaced", torn, "recovered", torn, "recovered"],
+  );
 });
 
 test("createConfigMapSource does not complain of a set that is torn for a moment", async () => {
@@ -230,3 +263,114 @@ test("createConfigMapSource says the controller's revision", async () => {
     (JSON.parse(document.index) as { revision: string }).revision,
   );
 });
+
+test("createConfigMapSource is unhealthy once the API server was silent for long while calls fail, and not before", async () => {
+  const it = recorded();
+  it.write(documentOf([alias("fast", { target: "a" })]));
+  await it.source.start();
+  it.state.silentMs = silentMsMax;
+  assert.equal(it.source.health().healthy, true);
+  it.state.lastError = "connect ECONNREFUSED";
+  const { healthy, lastError } = it.source.health();
+  assert.equal(healthy, false);
+  assert.match(lastError ?? "", /120 s: connect ECONNREFUSED/);
+  it.state.silentMs = silentMsMax - 1;
+  assert.equal(it.source.health().healthy, true);
+});
+
+/** A copy that is read when the test says so. */
+function copyOf(document: DocumentSet | Error) {
+  const outcomes: CopyOutcome[] = [];
+  let release = (): void => {};
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const copy: PolicyCopy = {
+    async read() {
+      await released;
+      if (document instanceof Error) throw document;
+      return { index: document.index, shard: (number) => document.shards.get(number) };
+    },
+    report: (outcome) => outcomes.push(outcome),
+  };
+  return { copy, outcomes, release };
+}
+
+const turns = async (): Promise<void> => {
+  for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
+};
+const tiny = (model: string): DocumentSet => documentOf([alias("fast", { target: model })]);
+
+test("createConfigMapSource starts from a copy while the API server is away, and is not healthy until it is there", async () => {
+  const { copy, outcomes, release } = copyOf(tiny("a"));
+  const it = recorded(copy);
+  it.state.isSynced = false;
+  release();
+  await it.source.start();
+  assert.equal(target(it), "a");
+  assert.deepEqual(it.told, ["replaced"]);
+  assert.deepEqual(outcomes, [{ kind: "taken", revision: it.source.current()?.revision }]);
+  assert.equal(it.source.health().healthy, false);
+  assert.match(it.source.health().lastError ?? "", /mounted copy/);
+  it.state.lastError = "connect ECONNREFUSED";
+  it.pass(firstListMsMax);
+  assert.match(it.source.health().lastError ?? "", /ECONNREFUSED/);
+  assert.equal(target(it), "a");
+  it.state.isSynced = true;
+  it.write(tiny("b"));
+  assert.equal(target(it), "b");
+  assert.equal(it.source.health().healthy, true);
+});
+
+test("createConfigMapSource recovers, and replaces nothing, when the watch brings what the copy was", async () => {
+  const { copy, release } = copyOf(tiny("a"));
+  const it = recorded(copy);
+  it.state.isSynced = false;
+  release();
+  await it.source.start();
+  it.state.isSynced = true;
+  it.write(tiny("a"));
+  assert.deepEqual(it.told, ["replaced", "recovered"]);
+});
+
+test("createConfigMapSource never puts a copy in the place of what the watch brought", async () => {
+  const { copy, outcomes, release } = copyOf(tiny("old"));
+  const it = recorded(copy);
+  it.write(tiny("new"));
+  await it.source.start();
+  release();
+  await turns();
+  assert.equal(target(it), "new");
+  assert.deepEqual(outcomes, [{ kind: "late" }]);
+  assert.equal(it.source.health().healthy, true);
+});
+
+const unusable: readonly (readonly [string, DocumentSet | Error, CopyOutcome["kind"], RegExp])[] = [
+  [
+    "torn",
+    { index: tiny("a").index, shards: tiny("b").shards },
+    "refused",
+    /^shard 0 of 1 is not the one in the index$/,
+  ],
+  ["without a shard", { index: tiny("a").index, shards: new Map() }, "refused", /is missing$/],
+  ["no policy", { index: "{", shards: new Map() }, "refused", /no JSON/],
+  ["unreadable", new Error("EACCES"), "refused", /EACCES/],
+];
+for (const [what, document, kind, reason] of unusable) {
+  test(`createConfigMapSource does without a copy that is ${what}, and says why`, async () => {
+    const { copy, outcomes, release } = copyOf(document);
+    const it = recorded(copy);
+    it.state.isSynced = false;
+    const starting = it.source.start();
+    release();
+    await turns();
+    assert.equal(it.source.current(), undefined);
+    const [outcome] = outcomes;
+    assert.equal(outcome?.kind, kind);
+    assert.match(outcome !== undefined && "reason" in outcome ? outcome.reason : "", reason);
+    it.state.isSynced = true;
+    it.write(tiny("c"));
+    await starting;
+    assert.equal(target(it), "c");
+  });
+}

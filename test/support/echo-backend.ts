@@ -1,8 +1,19 @@
-// An LLM backend that runs nothing: it records what it received, byte for byte, and answers in the dialect of the path
-// with the model that its body named. Only paths that a real backend serves are answered; all others are 404.
+// An LLM backend that runs nothing: it records what it received, byte for byte, and answers in the dialect of the path with
+// the model that its path, body or form named. Only paths that a real backend serves are answered; all others are 404.
 
-import { createServer, type IncomingHttpHeaders, type ServerResponse } from "node:http";
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type ServerResponse,
+} from "node:http";
 import type { AddressInfo } from "node:net";
+import { document, type EchoAnswer } from "./echo-answer.ts";
+import { anthropicAnswers } from "./echo-anthropic.ts";
+import { type Asked, type EchoRequest, readAsked } from "./echo-asked.ts";
+import { geminiAnswers } from "./echo-gemini.ts";
+import { ollamaAnswers } from "./echo-ollama.ts";
+import { cohereAnswers, openaiAnswers } from "./echo-openai.ts";
 
 /** One request as the backend received it. */
 export interface ReceivedRequest {
@@ -17,167 +28,67 @@ export interface EchoBackend {
   readonly port: number;
   /** Every request since the start, oldest first, those it answered 404 included. */
   readonly received: readonly ReceivedRequest[];
+  /** The models it ran, in the order of its answers. */
+  readonly ran: readonly string[];
   readonly stop: () => Promise<void>;
 }
 
-interface Asked {
-  readonly model: string;
-  readonly stream: boolean;
+/** Which answer a path leads to, and the model in it, undecoded. */
+type Route = {
+  readonly make: ((asked: Asked) => EchoAnswer) | undefined;
+  readonly model: string | undefined;
+};
+
+const azurePath = /^\/openai\/deployments\/(.+?)((?:\/images|\/audio|\/chat)?\/[a-z]+)$/;
+const geminiPath = /^\/v1(?:alpha|beta)?\/models\/(.+):([A-Za-z]+)$/;
+const prefixedPath = /^(?:\/openai\/v1|\/api\/v1|\/v1|\/openai(?=\/responses$))?(\/.*)$/;
+
+function routeOf(path: string): Route {
+  const [, deployment, rest = ""] = azurePath.exec(path) ?? [];
+  if (deployment !== undefined) return { make: openaiAnswers.get(rest), model: deployment };
+  const [, model, verb = ""] = geminiPath.exec(path) ?? [];
+  if (model !== undefined) return { make: geminiAnswers.get(verb), model };
+  const whole = cohereAnswers.get(path) ?? ollamaAnswers.get(path);
+  if (whole !== undefined) return { make: whole, model: undefined };
+  const name = prefixedPath.exec(path)?.[1] ?? "";
+  return { make: openaiAnswers.get(name) ?? anthropicAnswers.get(name), model: undefined };
 }
 
-type Answer = (asked: Asked) => unknown;
-
-const anthropicUsage = { input_tokens: 1, output_tokens: 1 };
-const usage = { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 };
-
-function said(model: string): string {
-  return `This is ${model}.`;
+async function answerTo(request: EchoRequest): Promise<readonly [EchoAnswer, model: string]> {
+  const { make, model } = routeOf(request.path);
+  if (make === undefined) return [failure(404, "The echo backend has no such path."), ""];
+  const asked = await readAsked(request, model);
+  if (asked === undefined) return [failure(400, "The echo backend found no model."), ""];
+  return [make(asked), asked.model];
 }
 
-const answers: ReadonlyMap<string, Answer> = new Map<string, Answer>([
-  [
-    "/v1/chat/completions",
-    ({ model }) => ({
-      id: "chatcmpl-echo",
-      object: "chat.completion",
-      created: 0,
-      model,
-      choices: [
-        {
-          index: 0,
-          finish_reason: "stop",
-          message: { role: "assistant", content: said(model) },
-        },
-      ],
-      usage,
-    }),
-  ],
-  [
-    "/v1/embeddings",
-    ({ model }) => ({
-      object: "list",
-      model,
-      data: [{ object: "embedding", index: 0, embedding: [0, 1] }],
-      usage: { prompt_tokens: 1, total_tokens: 1 },
-    }),
-  ],
-  [
-    "/v1/responses",
-    ({ model }) => ({
-      id: "resp_echo",
-      object: "response",
-      created_at: 0,
-      status: "completed",
-      model,
-      output: [
-        {
-          type: "message",
-          id: "msg_echo",
-          role: "assistant",
-          status: "completed",
-          content: [{ type: "output_text", text: said(model), annotations: [] }],
-        },
-      ],
-      usage,
-    }),
-  ],
-  ["/v1/moderations", ({ model }) => ({ id: "modr-echo", model, results: [] })],
-  [
-    "/v1/messages",
-    ({ model }) => ({
-      id: "msg_echo",
-      type: "message",
-      role: "assistant",
-      model,
-      content: [{ type: "text", text: said(model) }],
-      stop_reason: "end_turn",
-      stop_sequence: null,
-      usage: anthropicUsage,
-    }),
-  ],
-  ["/v1/messages/count_tokens", () => ({ input_tokens: 1 })],
-  [
-    "/api/chat",
-    ({ model }) => ({
-      model,
-      created_at: "2026-01-01T00:00:00Z",
-      message: { role: "assistant", content: said(model) },
-      done: true,
-    }),
-  ],
-]);
+function failure(status: number, message: string): EchoAnswer {
+  return document({ error: { message } }, status);
+}
 
-function readAsked(body: Buffer): Asked | undefined {
-  try {
-    const value: unknown = JSON.parse(body.toString("utf8"));
-    if (typeof value !== "object" || value === null || !("model" in value)) return undefined;
-    if (typeof value.model !== "string") return undefined;
-    return { model: value.model, stream: "stream" in value && value.stream === true };
-  } catch {
-    return undefined;
+async function answer(
+  response: ServerResponse,
+  request: ReceivedRequest,
+  ran: string[],
+): Promise<void> {
+  const [path = "", query = ""] = request.path.split("?", 2);
+  const contentType = request.headers["content-type"] ?? "";
+  const [given, model] = await answerTo({ path, query, contentType, body: request.body });
+  if (model !== "") ran.push(model);
+  // Where the dialect's answer has no place for the model, a test finds it here.
+  response.writeHead(given.status, { "content-type": given.contentType, "x-echo-model": model });
+  for (const piece of given.pieces) {
+    response.write(piece);
+    await new Promise(setImmediate);
   }
-}
-
-function streamChat(response: ServerResponse, model: string): void {
-  response.writeHead(200, { "content-type": "text/event-stream" });
-  const head = { id: "chatcmpl-echo", object: "chat.completion.chunk", created: 0, model };
-  for (const content of said(model).split(" ")) {
-    const choices = [{ index: 0, delta: { role: "assistant", content }, finish_reason: null }];
-    response.write(`data: ${JSON.stringify({ ...head, choices })}\n\n`);
-  }
-  const choices = [{ index: 0, delta: {}, finish_reason: "stop" }];
-  response.end(`data: ${JSON.stringify({ ...head, choices })}\n\ndata: [DONE]\n\n`);
-}
-
-function streamMessage(response: ServerResponse, model: string): void {
-  response.writeHead(200, { "content-type": "text/event-stream" });
-  const send = (type: string, more: object): void => {
-    response.write(`event: ${type}\ndata: ${JSON.stringify({ type, ...more })}\n\n`);
-  };
-  const message = { id: "msg_echo", type: "message", role: "assistant", model, content: [] };
-  const start = { stop_reason: null, stop_sequence: null, usage: anthropicUsage };
-  send("message_start", { message: { ...message, ...start } });
-  send("content_block_start", { index: 0, content_block: { type: "text", text: "" } });
-  send("content_block_delta", { index: 0, delta: { type: "text_delta", text: said(model) } });
-  send("content_block_stop", { index: 0 });
-  const delta = { stop_reason: "end_turn", stop_sequence: null };
-  send("message_delta", { delta, usage: { output_tokens: 1 } });
-  send("message_stop", {});
   response.end();
-}
-
-function sendJson(response: ServerResponse, status: number, value: unknown): void {
-  response.writeHead(status, { "content-type": "application/json" });
-  response.end(JSON.stringify(value));
-}
-
-function answer(response: ServerResponse, request: ReceivedRequest): void {
-  const path = request.path.split("?")[0] ?? "";
-  const make = answers.get(path);
-  if (make === undefined) {
-    sendJson(response, 404, { error: { message: "The echo backend has no such path." } });
-    return;
-  }
-  const asked = readAsked(request.body);
-  if (asked === undefined) {
-    sendJson(response, 400, { error: { message: "The echo backend found no model." } });
-    return;
-  }
-  if (asked.stream && path === "/v1/chat/completions") {
-    streamChat(response, asked.model);
-    return;
-  }
-  if (asked.stream && path === "/v1/messages") {
-    streamMessage(response, asked.model);
-    return;
-  }
-  sendJson(response, 200, make(asked));
 }
 
 /** Starts a backend on a free port of 127.0.0.1. */
 export function startEchoBackend(): Promise<EchoBackend> {
   const received: ReceivedRequest[] = [];
-  const server = createServer((request, response) => {
+  const ran: string[] = [];
+  const receive = (request: IncomingMessage, response: ServerResponse): void => {
     const parts: Buffer[] = [];
     request.on("data", (part: Buffer) => parts.push(part));
     request.on("end", () => {
@@ -188,15 +99,19 @@ export function startEchoBackend(): Promise<EchoBackend> {
         body: Buffer.concat(parts),
       };
       received.push(whole);
-      answer(response, whole);
+      answer(response, whole, ran).catch((error: unknown) => response.destroy(error as Error));
     });
-  });
+  };
+  const server = createServer(receive);
   return new Promise((resolve, reject) => {
     server.on("error", reject);
+    // A test that ends without stopping it still ends.
+    server.unref();
     server.listen(0, "127.0.0.1", () => {
       resolve({
         port: (server.address() as AddressInfo).port,
         received,
+        ran,
         stop: () =>
           new Promise((stopped) => {
             server.close(() => stopped());

@@ -1,9 +1,15 @@
-// deploy/envoy/envoy.yaml as data: read as it is shipped, changed by path. Tests fill in ports; a sabotage test takes one
+// The bootstraps of deploy/envoy as data: read as it is shipped, changed by path. Tests fill in ports; a sabotage test takes one
 // guard away. A path that no longer leads anywhere is an error, so that no test quietly changes nothing.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
+import { configFiles, type Mode } from "../../deploy/envoy/write.ts";
+
+/** Both ways in which Envoy asks. */
+export const modes: readonly Mode[] = ["ext_authz", "ext_proc"];
+
+export type { Mode } from "../../deploy/envoy/write.ts";
 
 export const envoyFolder = join(import.meta.dirname, "../../deploy/envoy");
 
@@ -12,10 +18,15 @@ type Path = readonly (string | number)[];
 export type ConfigNode = { [name: string]: unknown };
 
 /** The shipped bootstrap with splice.lua named absolutely, and then the changes in order. */
-export function envoyConfig(changes: readonly ConfigChange[]): ConfigNode {
-  const config: unknown = parse(readFileSync(join(envoyFolder, "envoy.yaml"), "utf8"));
+export function envoyConfig(
+  changes: readonly ConfigChange[],
+  mode: Mode = "ext_authz",
+): ConfigNode {
+  const config: unknown = parse(readFileSync(join(envoyFolder, configFiles[mode]), "utf8"));
   const root = nodeAt(config, []);
-  set(luaFilter(root), ["typed_config", "default_source_code", "filename"], spliceFile);
+  if (mode === "ext_authz") {
+    set(luaFilter(root), ["typed_config", "default_source_code", "filename"], spliceFile);
+  }
   for (const change of changes) change(root);
   return root;
 }
@@ -88,6 +99,48 @@ export const changes = {
   healthChecksLeftOut: (config) => remove(cluster(config, "authorizer"), "health_checks"),
 } as const satisfies Record<string, ConfigChange>;
 
+/** The same for envoy-ext-proc.yaml. */
+export const procChanges = {
+  earlyRemovalLeftOut: changes.earlyRemovalLeftOut,
+  healthChecksLeftOut: changes.healthChecksLeftOut,
+  dropUnderscores: changes.dropUnderscores,
+  websocketUpgrades: changes.websocketUpgrades,
+  failureModeAllow: (config) => set(extProc(config), ["failure_mode_allow"], true),
+  bodyStreamed: (config) => set(extProc(config), bodyMode, "STREAMED"),
+  bodyPartial: (config) => set(extProc(config), bodyMode, "BUFFERED_PARTIAL"),
+  bodyNone: (config) => set(extProc(config), bodyMode, "NONE"),
+  bodyFullDuplex: (config) => {
+    set(extProc(config), bodyMode, "FULL_DUPLEX_STREAMED");
+    set(extProc(config), ["processing_mode", "request_trailer_mode"], "SEND");
+  },
+  headersSkipped: (config) =>
+    set(extProc(config), ["processing_mode", "request_header_mode"], "SKIP"),
+  trailersSent: (config) =>
+    set(extProc(config), ["processing_mode", "request_trailer_mode"], "SEND"),
+  modeOverrideForbidden: (config) => set(extProc(config), ["allow_mode_override"], false),
+  observabilityMode: (config) => add(extProc(config), "observability_mode", true),
+  /** HTTP/2 callers get the same limits as HTTP/1.1 ones. */
+  smallWindows: (config) =>
+    add(manager(config), "http2_protocol_options", { initial_stream_window_size: 65_536 }),
+  metadataRefused: (config) => remove(extProc(config), "metadata_options"),
+  mutationRulesLeftOut: (config) => remove(extProc(config), "mutation_rules"),
+} as const satisfies Record<string, ConfigChange>;
+
+const bodyMode = ["processing_mode", "request_body_mode"];
+
+/** How long Envoy waits for each answer. */
+export function messageTimeout(timeout: string): ConfigChange {
+  return (config) => set(extProc(config), ["message_timeout"], timeout);
+}
+
+/** The limit of what is buffered for the check, lower: the only one in this mode. */
+export function bufferLimit(bytes: number): ConfigChange {
+  return (config) => {
+    const hosts = listAt(manager(config), ["route_config", "virtual_hosts"]);
+    set(hosts[0], ["request_body_buffer_limit"], bytes);
+  };
+}
+
 /** Another script in the splice's place. */
 export function luaScript(text: string): ConfigChange {
   return (config) =>
@@ -115,7 +168,7 @@ export function bodyLimit(maxRequestBytes: number): ConfigChange {
 /** The backend speaks HTTP/2 without TLS. */
 export function backendHttp2(config: ConfigNode): void {
   const options = "typed_extension_protocol_options";
-  add(cluster(config, "backend"), options, nodeAt(cluster(config, "authorizer"), [options]));
+  set(cluster(config, "backend"), [options], nodeAt(cluster(config, "authorizer"), [options]));
 }
 
 export function checkTimeout(timeout: string): ConfigChange {
@@ -137,6 +190,10 @@ function httpFilters(config: ConfigNode): unknown[] {
 
 function extAuthz(config: ConfigNode): ConfigNode {
   return nodeAt(named(httpFilters(config), "envoy.filters.http.ext_authz"), ["typed_config"]);
+}
+
+function extProc(config: ConfigNode): ConfigNode {
+  return nodeAt(named(httpFilters(config), "envoy.filters.http.ext_proc"), ["typed_config"]);
 }
 
 function luaFilter(config: ConfigNode): ConfigNode {

@@ -15,12 +15,24 @@ export type Fault =
   | { readonly kind: "delay"; readonly ms: number }
   | { readonly kind: "status"; readonly status: number; readonly retryAfter?: string }
   /** The first event of a watch is cut in the middle and the connection ended. */
-  | { readonly kind: "half-line" };
+  | { readonly kind: "half-line" }
+  /** Each watch begins and is told that its version is too old. */
+  | { readonly kind: "gone-event" };
+
+/** A write that the server has taken: `version` is the object's own, which etcd counts up over all of them. */
+export type Write = {
+  readonly call: string;
+  readonly version: number;
+  /** When it came in, in the ms of performance.now(). */
+  readonly atMs: number;
+};
 
 export type FaultProxy = {
   /** Like the server's own, with the proxy's address. */
   readonly kubeconfig: string;
   readonly requests: readonly string[];
+  /** In the order in which they were answered. */
+  readonly writes: readonly Write[];
   /** For calls from now on. */
   set(fault: Fault): void;
   /** Resets every open connection. */
@@ -44,6 +56,18 @@ export async function startFaultProxy(kubeconfig: string): Promise<FaultProxy> {
   };
   let fault: Fault = { kind: "none" };
   const requests: string[] = [];
+  const writes: Write[] = [];
+  const note = (incoming: IncomingMessage, given: IncomingMessage): void => {
+    const [call, atMs] = [`${incoming.method} ${incoming.url}`, performance.now()];
+    const chunks: Buffer[] = [];
+    given.on("data", (chunk: Buffer) => chunks.push(chunk));
+    given.on("end", () => {
+      const { metadata } = JSON.parse(Buffer.concat(chunks).toString("utf8")) as {
+        metadata?: { resourceVersion?: string };
+      };
+      writes.push({ call, version: Number(metadata?.resourceVersion ?? Number.NaN), atMs });
+    });
+  };
   const forward = (incoming: IncomingMessage, answer: ServerResponse, cut: boolean): void => {
     const { method, headers } = incoming;
     const url = new URL(incoming.url ?? "/", target);
@@ -52,6 +76,7 @@ export async function startFaultProxy(kubeconfig: string): Promise<FaultProxy> {
       answer.writeHead(given.statusCode ?? 502, given.headers);
       answer.flushHeaders();
       given.on("error", () => answer.destroy());
+      if (method !== "GET" && (given.statusCode ?? 0) < 300) note(incoming, given);
       if (!cut) {
         given.pipe(answer);
         return;
@@ -78,7 +103,11 @@ export async function startFaultProxy(kubeconfig: string): Promise<FaultProxy> {
       answer.end(JSON.stringify({ kind: "Status", code: status, message: `fault ${status}` }));
     } else if (now.kind !== "hang") {
       const watch = incoming.url?.includes("watch=true") === true;
-      forward(incoming, answer, now.kind === "half-line" && watch);
+      if (now.kind === "gone-event" && watch) {
+        const object = { kind: "Status", code: 410, reason: "Expired", message: "too old" };
+        answer.writeHead(200, { "content-type": "application/json" });
+        answer.end(`${JSON.stringify({ type: "ERROR", object })}\n`);
+      } else forward(incoming, answer, now.kind === "half-line" && watch);
     }
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -88,6 +117,7 @@ export async function startFaultProxy(kubeconfig: string): Promise<FaultProxy> {
   return {
     kubeconfig: file,
     requests,
+    writes,
     set(next) {
       fault = next;
     },

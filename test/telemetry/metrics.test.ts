@@ -89,7 +89,7 @@ const hostile = ["__proto__", "constructor", "", "\u202e", '"} 1\n', "x".repeat(
 
 test("createMetrics has no label that 1,000 hostile requests could choose", async () => {
   const metrics = metricsOf();
-  const decide = createDecider(defaultDecisionSettings);
+  const { decide } = createDecider(defaultDecisionSettings);
   const paths = ["/v1/chat/completions", "/v1/models", "/", "/v1/messages"];
   for (let number = 0; number < 1000; number += 1) {
     const name = `${hostile[number % hostile.length] ?? ""}${number}`;

@@ -23,6 +23,7 @@ export const allowed: AllowDecision = {
   bodyBytes: 22,
   bodyEdits: [{ offset: 9, old: '"AgentX-LLM"', new: '"upstream"' }],
   path: undefined,
+  upstreamCredential: undefined,
   setHeaders: [["x-model", "vendor/model"]],
   removeHeaders: ["authorization"],
 };

@@ -1,0 +1,77 @@
+// How many VirtualKeys can use each ModelAlias, counted one alias at a time: whoever asks decides when it costs.
+
+import { authorizeModel } from "../core/authorize.ts";
+import { aliasScopes, findAlias } from "../core/resolve.ts";
+import type { Grant, Team, VirtualKey } from "../core/snapshot.ts";
+import type { CompiledPolicy } from "../policy/compile.ts";
+
+/** Pairs of an alias and a class of keys that are looked at in all; beyond, nothing is counted. */
+export const usagePairsMax = 1_000_000;
+
+/** By metadata.name of the ModelAlias. */
+export type UsageCounter = (name: string) => number;
+
+/**
+ * Counts the keys that are valid at `nowMs`, reach this very object by its alias and are granted what it leads to. Keys
+ * with one grant, one team and no aliases of their own are alike and looked at once. undefined: too many to count.
+ */
+export function createUsageCounter(
+  { snapshot, admitted }: CompiledPolicy,
+  nowMs: number,
+): UsageCounter | undefined {
+  const classes = classesOf(validKeys(snapshot, nowMs));
+  if (classes.length * admitted.length > usagePairsMax) return undefined;
+  const aliases = new Map(admitted.map(([{ name }, alias]) => [name, alias]));
+  const lots = { draw: 0, headers: new Map<string, string>() };
+  return (name) => {
+    const alias = aliases.get(name);
+    if (alias === undefined) return 0;
+    let count = 0;
+    for (const { key, keys } of classes) {
+      const isReached = findAlias(aliasScopes(snapshot, key), alias.name) === alias;
+      if (isReached && authorizeModel(snapshot, key, alias.name, lots).ok) count += keys;
+    }
+    return count;
+  };
+}
+
+/** Each once, though a rotation leaves two digests of it. */
+function validKeys({ keys }: CompiledPolicy["snapshot"], nowMs: number): ReadonlySet<VirtualKey> {
+  const valid = new Set<VirtualKey>();
+  for (const { key } of keys.values()) {
+    const { disabled, notBeforeMs = nowMs, expiresAtMs = nowMs + 1 } = key;
+    if (!disabled && notBeforeMs <= nowMs && nowMs < expiresAtMs) valid.add(key);
+  }
+  return valid;
+}
+
+type KeyClass = { readonly key: VirtualKey; keys: number };
+
+function classesOf(valid: ReadonlySet<VirtualKey>): readonly KeyClass[] {
+  const classes: KeyClass[] = [];
+  const alike = new Map<Grant | undefined, Map<Team | undefined, KeyClass>>();
+  for (const key of valid) {
+    // Of a team that is not there: it can use nothing.
+    if (key.team !== undefined && key.team.team === undefined) continue;
+    const byTeam = alike.get(key.grant) ?? new Map<Team | undefined, KeyClass>();
+    alike.set(key.grant, byTeam);
+    const known = key.aliases.size === 0 ? byTeam.get(key.team?.team) : undefined;
+    if (known !== undefined) {
+      known.keys += 1;
+      continue;
+    }
+    const fresh = { key, keys: 1 };
+    classes.push(fresh);
+    if (key.aliases.size === 0) byTeam.set(key.team?.team, fresh);
+  }
+  return classes;
+}
+
+/** A number that is not known is left out. */
+export function withUsage<S extends { readonly usableByKeys?: number }>(
+  status: S,
+  usableByKeys: number | undefined,
+): S {
+  const { usableByKeys: _, ...rest } = status;
+  return (usableByKeys === undefined ? rest : { ...rest, usableByKeys }) as S;
+}

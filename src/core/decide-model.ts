@@ -1,0 +1,205 @@
+// From the places that name models to the allow: every one is resolved and authorized, all that must be one model is one,
+// and what the backend reads is what was authorized.
+
+import {
+  type Allowed,
+  allow,
+  needsEdit,
+  type ResolvedToken,
+  type TargetModel,
+  upstreamName,
+} from "./allow.ts";
+import { type Authorization, authorizeModel } from "./authorize.ts";
+import { readJsonBody } from "./body.ts";
+import { admitBodyBytes, type HeaderAdmission } from "./body-admission.ts";
+import type { BodyReading, ModelToken } from "./body-reading.ts";
+import {
+  type Decision,
+  type DecisionFacts,
+  type DenyDetail,
+  type DenyReason,
+  denyDecision as deny,
+} from "./decision.ts";
+import type { DecisionSettings } from "./decision-settings.ts";
+import type { HeaderRules } from "./header-rules.ts";
+import type { JsonScanner } from "./json-scan.ts";
+import { readMultipartBody } from "./multipart.ts";
+import type { Operation } from "./operations.ts";
+import { queryModel } from "./query-rules.ts";
+import type { AuthzRequest, DecisionContext } from "./request.ts";
+import type { Resolution } from "./resolve.ts";
+import type { PathModel } from "./routes.ts";
+import type { CatalogueModel, Snapshot, VirtualKey } from "./snapshot.ts";
+import type { Target } from "./target.ts";
+
+export type ModelDeps = {
+  readonly settings: DecisionSettings;
+  readonly headerRules: HeaderRules;
+  readonly scanner: JsonScanner;
+};
+
+/** What is known of the request so far; grows step by step and ends in the decision. */
+export type Facts = { -readonly [Name in keyof DecisionFacts]: DecisionFacts[Name] };
+
+/** A request that was understood, of a caller that is known. */
+export type Subject = {
+  readonly snapshot: Snapshot;
+  readonly key: VirtualKey;
+  readonly request: AuthzRequest;
+  readonly context: DecisionContext;
+  readonly operation: Operation;
+  readonly target: Target;
+  readonly pathModel: PathModel | undefined;
+};
+
+/** A subject whose body is what is looked at next. */
+export type BodySubject = Subject & {
+  readonly admission: Extract<HeaderAdmission, { readonly ok: true }>;
+};
+
+const noBytes = new Uint8Array();
+
+/** The model stands in the query, and there is no body. */
+export function decideQuery(deps: ModelDeps, facts: Facts, subject: Subject): Decision {
+  const { operation, target } = subject;
+  const parameter = operation.modelParameter ?? "model";
+  const found = queryModel(target.query, parameter);
+  if (!found.ok) return deny(facts, found.reason, { name: parameter });
+  facts.requestedModel = found.name;
+  const authorization = authorize(subject, found.name);
+  if (!authorization.ok) return forbid(facts, authorization);
+  const { resolution } = authorization;
+  const targetModel: TargetModel = { place: "query", parameter, raw: found.raw };
+  const rest = { tokens: [], bytes: noBytes, setContentType: false };
+  return allow(deps, { ...subject, ...rest, targetModel, requestedModel: found.name, resolution });
+}
+
+export function decideBody(deps: ModelDeps, facts: Facts, subject: BodySubject): Decision {
+  const { settings } = deps;
+  const { snapshot, request, admission, pathModel } = subject;
+  const admitted = admitBodyBytes(request, admission.contentLength, settings);
+  if (!admitted.ok) return deny(facts, admitted.reason, admitted.detail);
+  const { bytes } = admitted;
+  const reading = readBody(deps, subject, bytes);
+  if (!reading.ok) return deny(facts, reading.reason, reading.detail);
+  const requestedModel = pathModel?.name ?? reading.model?.name;
+  if (requestedModel === undefined) return deny(facts, "model_missing");
+  facts.requestedModel = requestedModel;
+
+  const authorization = authorize(subject, requestedModel);
+  if (!authorization.ok) return forbid(facts, authorization);
+  const { resolution } = authorization;
+  if (pathModel?.canHold(upstreamName(snapshot, resolution.model)) === false) {
+    return deny(facts, "model_conflict", { name: "path" });
+  }
+  const main = mainTokens(subject, reading, { requestedModel, resolution });
+  if (!main.ok) return deny(facts, main.reason, main.detail);
+  const nested: ResolvedToken[] = [];
+  for (const token of reading.nestedModels) {
+    const other = authorize(subject, token.name);
+    if (!other.ok) return forbid(facts, other, { name: token.place });
+    nested.push({ token, resolution: other.resolution });
+  }
+  const models = [resolution, ...nested.map((each) => each.resolution)].flatMap(
+    (each) => each.models,
+  );
+  const field = refusedField(snapshot, reading, models);
+  if (field !== undefined) return deny(facts, "field_not_allowed", { name: field });
+  // Without body edits only the main model follows the header; an alias beside it would reach the backend as it is.
+  const stuck = settings.bodyEdits === "splice" ? undefined : nested.find(needsEdit(snapshot));
+  if (stuck !== undefined) return deny(facts, "field_not_allowed", { name: stuck.token.place });
+  const allowed: Allowed = {
+    ...subject,
+    targetModel: pathModel && { place: "path", model: pathModel },
+    requestedModel,
+    resolution,
+    tokens: [...main.tokens, ...nested],
+    bytes,
+    setContentType: admission.media.kind === "json" && admission.media.setContentType,
+  };
+  return allow(deps, allowed);
+}
+
+function readBody(
+  { settings, scanner }: ModelDeps,
+  { operation, request, admission }: BodySubject,
+  bytes: Uint8Array,
+): BodyReading {
+  const { dialect, bodyModel } = operation;
+  const options = { dialect, bodyFields: settings.bodyFields, modelRule: bodyModel, scanner };
+  if (admission.media.kind === "json") {
+    return readJsonBody(bytes, { ...options, isText: request.body.kind === "text" });
+  }
+  // Sanitised text has other bytes than the form that came: files in it would be broken, and so could be its boundaries.
+  if (request.body.kind === "text") return { ok: false, reason: "body_not_raw", detail: {} };
+  return readMultipartBody(bytes, { ...options, boundary: admission.media.boundary });
+}
+
+function authorize({ snapshot, key, context, request }: Subject, name: string): Authorization {
+  return authorizeModel(snapshot, key, name, { draw: context.draw, headers: request.headers });
+}
+
+function forbid(
+  facts: DecisionFacts,
+  { reason, trace }: Extract<Authorization, { ok: false }>,
+  detail: DenyDetail = {},
+): Decision {
+  return deny(facts, reason, detail, trace);
+}
+
+type Main = {
+  readonly requestedModel: string;
+  readonly resolution: Extract<Resolution, { ok: true }>;
+};
+
+type MainTokens =
+  | { readonly ok: true; readonly tokens: readonly ResolvedToken[] }
+  | { readonly ok: false; readonly reason: DenyReason; readonly detail: DenyDetail };
+
+/** The places in the body where the main model stands: each must be it, except where the path overrides the body. */
+function mainTokens(
+  subject: BodySubject,
+  { model, sameModels }: Extract<BodyReading, { ok: true }>,
+  main: Main,
+): MainTokens {
+  const { resolution } = main;
+  const isOverridden = subject.operation.bodyModel === "overridden";
+  const tokens: ResolvedToken[] = [];
+  for (const token of [...(model === undefined ? [] : [model]), ...sameModels]) {
+    if (!isOverridden && !isMain(subject, token, main)) {
+      return { ok: false, reason: "model_conflict", detail: { name: token.place } };
+    }
+    tokens.push({ token, resolution });
+  }
+  return { ok: true, tokens };
+}
+
+/** The same name, or another one that can lead to the very same model and to nothing else. */
+function isMain(
+  subject: Subject,
+  { name }: ModelToken,
+  { requestedModel, resolution }: Main,
+): boolean {
+  if (name === requestedModel) return true;
+  const other = authorize(subject, name);
+  if (!other.ok) return false;
+  const [first, ...rest] = new Set([...resolution.models, ...other.resolution.models]);
+  return first !== undefined && rest.length === 0;
+}
+
+/** A field that the body may not have because of what serves one of the models that can run. */
+function refusedField(
+  snapshot: Snapshot,
+  reading: Extract<BodyReading, { ok: true }>,
+  models: readonly string[],
+): string | undefined {
+  if (reading.routerFields.length === 0 && reading.strictFields.length === 0) return undefined;
+  const entries = models.map((model) => snapshot.catalogue?.get(model));
+  // A model that nobody described is served by a router, for all we know.
+  const isRouter = (entry: CatalogueModel | undefined): boolean => entry?.backend !== "leaf";
+  const routerField = entries.some(isRouter) ? reading.routerFields[0] : undefined;
+  if (routerField !== undefined) return routerField;
+  return entries.some((entry) => entry?.strictFields === true)
+    ? reading.strictFields[0]
+    : undefined;
+}

@@ -1,0 +1,44 @@
+// What a route that nobody checks consists of: who asks, and no model, neither ours nor the caller's.
+
+import { type AllowDeps, withoutKey } from "./allow.ts";
+import type { DecisionFacts, PassDecision } from "./decision.ts";
+import { identityHeaders } from "./header-rules.ts";
+import type { Operation } from "./operations.ts";
+import type { AuthzRequest } from "./request.ts";
+import type { Snapshot, VirtualKey } from "./snapshot.ts";
+import type { Target } from "./target.ts";
+
+export type Passed = {
+  readonly facts: DecisionFacts;
+  readonly key: VirtualKey;
+  readonly snapshot: Snapshot;
+  readonly request: AuthzRequest;
+  readonly operation: Operation;
+  readonly target: Target;
+};
+
+/** Lets the request through for the route that the operator has listed. */
+export function pass(
+  { settings, headerRules }: AllowDeps,
+  { facts, key, snapshot, request, operation, target }: Passed,
+): PassDecision {
+  const team = key.team?.name;
+  return {
+    ...facts,
+    kind: "pass",
+    operation: operation.name,
+    key: key.name,
+    revision: snapshot.revision,
+    path: withoutKey(settings, target),
+    setHeaders: [
+      [identityHeaders.key, key.name],
+      ...(team === undefined ? [] : [[identityHeaders.team, team] as const]),
+      [identityHeaders.unchecked, operation.name.replace(/^unchecked /, "")],
+    ],
+    removeHeaders: [
+      ...headerRules.removedHeaders(request.headers, team),
+      ...settings.modelHeaders,
+      identityHeaders.requestedModel,
+    ],
+  };
+}

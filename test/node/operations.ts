@@ -1,0 +1,161 @@
+// Steps: what operators do to the pods, and what else happens to them, under steady requests of which none may fail.
+
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { ask, codeIn } from "./ask.ts";
+import { imageValue, installArgs, leaseHolder, readmeKey, target } from "./install.ts";
+import { helm, isReady, kitCommand, kubectl, type Pod, pods, until } from "./kube.ts";
+import { underLoad } from "./load.ts";
+import { authorizerSelector, controllerSelector, namespace, release } from "./manifests.ts";
+import { say, step, timed } from "./step.ts";
+import { alias, aliasTo, effectMs, otherTarget, send } from "./traffic.ts";
+
+const awayMs = 20_000;
+
+step("restarts of authorizers and controllers and a deleted pod fail no request", async () => {
+  const before = [...(await settled(authorizerSelector)), ...(await settled(controllerSelector))];
+  const line = await underLoad(send, async () => {
+    for (const component of ["authorizer", "controller"]) {
+      const deployment = `deployment/${release}-${component}`;
+      await kubectl("-n", namespace, "rollout", "restart", deployment);
+      const status = ["rollout", "status", deployment, "--timeout=60s"];
+      say(
+        `${component}s restarted in ${await timed(() => kubectl("-n", namespace, ...status))} ms`,
+      );
+    }
+    const victim = (await pods(namespace, authorizerSelector)).find(isReady)?.metadata.name ?? "";
+    await kubectl("-n", namespace, "delete", "pod", victim, "--wait=false");
+    const after = [...(await settled(authorizerSelector)), ...(await settled(controllerSelector))];
+    assert.ok(after.every((name) => !before.includes(name) && name !== victim));
+    const [leader = ""] = (await leaseHolder()).split("_");
+    assert.ok(after.includes(leader), `the leader is ${leader}`);
+  });
+  say(line);
+});
+
+step(
+  "helm upgrade with another setting fails no request, and the setting is in force",
+  async () => {
+    assert.equal((await ask(readmeKey, alias)).seen?.headers["x-llm-model"], undefined);
+    const setting = ["--set", "settings.modelHeaders={x-model,x-llm-model}"];
+    const line = await underLoad(send, async () => {
+      const ms = await timed(() =>
+        helm("upgrade", release, ...installArgs, ...imageValue, ...setting),
+      );
+      say(`helm upgrade --wait: ${ms} ms`);
+      await settled(authorizerSelector);
+    });
+    say(line);
+    assert.equal((await ask(readmeKey, alias)).seen?.headers["x-llm-model"], target);
+  },
+);
+
+step("a killed authorizer and a lost API server fail no request", async () => {
+  const [pod] = await pods(namespace, authorizerSelector);
+  assert.ok(pod !== undefined);
+  const line = await underLoad(send, async () => {
+    await kitCommand("component", "kill", "kube-apiserver");
+    const end = performance.now() + awayMs;
+    await sleep(2000);
+    await killAndAwait(pod);
+    await sleep(end - performance.now());
+    await kitCommand("component", "start", "kube-apiserver");
+    await until("API server", () => kubectl("get", "--raw", "/readyz").catch(none), 30_000);
+  });
+  say(line);
+  const shows = (to: string) => (answer: Awaited<ReturnType<typeof ask>>) =>
+    answer.seen?.headers["x-model"] === to;
+  const ms = await effectMs([aliasTo(otherTarget)], shows(otherTarget));
+  say(`a changed alias after the API server's return: ${ms} ms`);
+  await effectMs([aliasTo(target)], shows(target));
+});
+
+step("helm uninstall keeps definitions and resources and refuses requests", async () => {
+  const before = await resources();
+  assert.equal(before.length, 4);
+  await helm("uninstall", release, "--namespace", namespace);
+  // Left alone they would serve on for the time of their grace.
+  await kubectl("-n", namespace, "delete", "pods", "--all", "--grace-period=1");
+  assert.deepEqual(await resources(), before);
+  const answer = await ask(readmeKey, alias);
+  assert.deepEqual([answer.status, codeIn(answer)], [503, "authorization_unavailable"]);
+});
+
+step("a second helm install of that name takes them over and serves again", async () => {
+  const before = await resources();
+  const ms = await timed(() => helm("install", release, ...installArgs, ...imageValue));
+  assert.deepEqual(await resources(), before);
+  const more = await timed(() =>
+    until("service", async () => (await send()) === "" || undefined, 60_000),
+  );
+  say(`helm install --wait: ${ms} ms; Envoy's DNS and the first answer: ${more} ms more`);
+});
+
+const none = (): undefined => undefined;
+
+/** The names of the component's pods once there are two, ready, and no others. */
+async function settled(selector: string): Promise<readonly string[]> {
+  const find = async (): Promise<readonly string[] | undefined> => {
+    const all = await pods(namespace, selector);
+    const good = all.length === 2 && all.every(isReady);
+    return good ? all.map(({ metadata }) => metadata.name) : undefined;
+  };
+  return await until(`two pods of ${selector} and no others`, find, 90_000, 500);
+}
+
+/** Kills the process as the kernel would, and waits until the kubelet's new one is ready. */
+async function killAndAwait({ status }: Pod): Promise<void> {
+  const url = `http://${status.podIP}:9192`;
+  const startOf = async (): Promise<string | undefined> => {
+    const text = await (await fetch(`${url}/metrics`)).text();
+    return /^process_start_time_seconds (\S+)$/m.exec(text)?.[1];
+  };
+  const before = await startOf();
+  assert.ok(before !== undefined);
+  const id = status.containerStatuses?.[0]?.containerID?.split("//")[1] ?? "";
+  const victims = processesOf(id);
+  assert.ok(victims.length > 0, `container ${id} has no process`);
+  for (const process_ of victims) process.kill(process_, "SIGKILL");
+  const isBack = async (): Promise<true | undefined> => {
+    if ((await startOf()) === before) return undefined;
+    return (await fetch(`${url}/readyz`)).ok || undefined;
+  };
+  const ms = await timed(() =>
+    until("a new process is ready", () => isBack().catch(none), 15_000, 50),
+  );
+  say(`killed without an API server, ready again after ${ms} ms`);
+}
+
+/** Process ids on this machine, whose /proc this is. */
+function processesOf(containerId: string): readonly number[] {
+  assert.match(containerId, /^[0-9a-f]{64}$/);
+  return readdirSync("/proc")
+    .filter((name) => /^[0-9]+$/.test(name))
+    .filter((name) => {
+      try {
+        return readFileSync(`/proc/${name}/cgroup`, "utf8").includes(containerId);
+      } catch {
+        return false;
+      }
+    })
+    .map(Number);
+}
+
+/** Every custom resource with its identity and what it says. */
+async function resources(): Promise<readonly unknown[]> {
+  const text = await kubectl("-n", namespace, "get", "aliasguard", "-o", "json");
+  const { items } = JSON.parse(text) as {
+    readonly items: readonly {
+      readonly kind: string;
+      readonly metadata: { readonly uid: string; readonly generation: number };
+      readonly spec: unknown;
+    }[];
+  };
+  return items.map(({ kind, metadata: { uid, generation }, spec }) => ({
+    kind,
+    uid,
+    generation,
+    spec,
+  }));
+}

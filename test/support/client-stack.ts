@@ -1,0 +1,20 @@
+// What the tests of real clients share: each mode in which Envoy asks the authorizer, and the stack of it.
+
+import { type Mode, modes } from "./envoy-config.ts";
+import { Stack } from "./start-stack.ts";
+
+export { modes };
+
+export function startClientStack(mode: Mode): Promise<Stack> {
+  return Stack.start([], mode);
+}
+
+export const alias = "AgentX-LLM";
+/** A model that no key may run, and what every dialect's refusal of it says. */
+export const forbidden = "vendor/other";
+export const forbiddenMessage = /The virtual key may not use this model\./;
+
+/** The model that the backend ran last, as it read it itself. */
+export function lastRan(stack: Stack): string | undefined {
+  return stack.backend.ran.at(-1);
+}

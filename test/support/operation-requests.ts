@@ -1,0 +1,56 @@
+// A plain request for each line of src/core/operations.ts that a backend answers, naming one model where that operation
+// names it.
+
+import { bodyOperations, pathOperations, type Row } from "../../src/core/operations.ts";
+
+export type OperationRequest = {
+  readonly row: Row;
+  /** In the words of the operation list: `POST /v1/chat/completions`. */
+  readonly title: string;
+  /** The target, `model` percent-encoded in it. */
+  readonly path: (model: string) => string;
+  readonly contentType: string;
+  readonly body: (model: string) => Buffer;
+};
+
+const boundary = "----operation-requests-7MA4YWxkTrZu0gW";
+
+/** `prefix`: of the OpenAI and Anthropic paths. */
+export function operationRequests(prefix: string): readonly OperationRequest[] {
+  return [...bodyOperations, ...pathOperations].map((row) => {
+    const template = (row.exact === true ? "" : prefix) + row.path;
+    const isForm = row.body === "form";
+    return {
+      row,
+      title: `POST ${template}`,
+      path: (model) =>
+        template.replace("{model}", encodeURIComponent(model)) + queryOf(row, template),
+      contentType: isForm ? `multipart/form-data; boundary=${boundary}` : "application/json",
+      body: (model) => Buffer.from(isForm ? formBody(model) : jsonBody(row, model)),
+    };
+  });
+}
+
+function queryOf(row: Row, template: string): string {
+  if (row.dialect === "azure") return "?api-version=2025-04-01-preview";
+  return template.endsWith(":streamGenerateContent") ? "?alt=sse" : "";
+}
+
+/** Gemini's name no model in their body but in the requests of a batch. */
+function jsonBody(row: Row, model: string): string {
+  const parts = [{ text: "hi" }];
+  if (row.name === "gemini.batchEmbedContents") {
+    return JSON.stringify({ requests: [{ model: `models/${model}`, content: { parts } }] });
+  }
+  if (row.dialect === "gemini") return JSON.stringify({ contents: [{ parts }] });
+  return JSON.stringify({ model, input: "hi", messages: [{ role: "user", content: "hi" }] });
+}
+
+function formBody(model: string): string {
+  const file = 'name="file"; filename="a.wav"\r\nContent-Type: audio/wav\r\n\r\nRIFF\0\r\n--';
+  return [
+    `--${boundary}\r\nContent-Disposition: form-data; ${file}`,
+    `--${boundary}\r\nContent-Disposition: form-data; name="model"\r\n\r\n${model}`,
+    `--${boundary}--\r\n`,
+  ].join("\r\n");
+}
