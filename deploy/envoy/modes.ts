@@ -19,7 +19,10 @@ export type ModeParts = {
 const forwardingRoute = `              # why: only what the authorizer named a model for goes on. More backends: more routes like this one, each
               # matching x-model by value ({name: x-model, string_match: {prefix: openrouter/}}).
               - match: {prefix: /, headers: [{name: x-model, present_match: true}]}
-                route: {cluster: backend, timeout: 0s} # 0s: the default of 15s cuts answers short`;
+                route: {cluster: backend, timeout: 0s} # 0s: the default of 15s cuts answers short
+              # With the authorizer's setting --unchecked-routes, and only then, its routes need one too. No model is known there:
+              # - match: {prefix: /, headers: [{name: x-aliasguard-unchecked, present_match: true}]}
+              #   route: {cluster: backend, timeout: 0s}`;
 
 const retryPolicy = `                retry_policy:
                   retry_on: connect-failure,refused-stream,reset

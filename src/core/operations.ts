@@ -86,6 +86,9 @@ export const bodyOperations: readonly Row[] = [
   post("ollama", "ollama.chat", "/api/chat", exact),
   post("ollama", "ollama.generate", "/api/generate", exact),
   post("ollama", "ollama.embed", "/api/embed", exact),
+  // The older form of the same, and what the clients ask before the first chat.
+  post("ollama", "ollama.embeddings", "/api/embeddings", exact),
+  post("ollama", "ollama.show", "/api/show", exact),
 ];
 
 /** Azure's newer forms of the OpenAI paths carry the version in the query. */

@@ -6,7 +6,7 @@ import { createServer } from "node:net";
 import { after, before, describe, it } from "node:test";
 import { type Case, type CaseFile, readCaseFiles } from "../cases/case-files.ts";
 import { bytesOf, type Outcome, outcomeOfDecision } from "../cases/outcome.ts";
-import { decideCase } from "../cases/runners.ts";
+import { decideCase, isForProcess } from "../cases/runners.ts";
 import {
   type EchoBackend,
   type ReceivedRequest,
@@ -33,8 +33,9 @@ const framing = ["content-length", "transfer-encoding", "connection", "expect", 
 /** Whether a caller can send it, and time and lots do not decide on it. */
 function isAskable(file: CaseFile, each: Case): boolean {
   const { request, flags } = each;
-  if (flags.length > 0 || file.policy === undefined || request.body.kind === "text") return false;
-  if (request.body.kind === "bytes" && request.body.declaredBytes !== undefined) return false;
+  if (flags.length > 0 || file.policy === undefined || !isForProcess(each)) return false;
+  // This client writes methods in capitals, and no others than tokens.
+  if (!/^[A-Z]+$/.test(request.method)) return false;
   const names = [...request.headers.keys()];
   if (names.some((name) => framing.includes(name) || !/^[a-z0-9-]+$/.test(name))) return false;
   if ([...request.headers.values()].some((value) => !/^[\x20-\x7e]*$/.test(value))) return false;
@@ -104,6 +105,15 @@ describe("the cases through two Envoys", { skip }, () => {
     return { ...seen, backend: one && backendView(one) };
   }
 
+  async function compare(file: CaseFile, each: Case): Promise<void> {
+    const seen: Seen[] = [];
+    for (const envoy of envoys) seen.push(await ask(envoy, each));
+    const [authz, proc] = seen;
+    assert.deepEqual(proc, authz, each.name);
+    assertWanted(authz, outcomeOf(file, each), each);
+    compared += 1;
+  }
+
   for (const file of readCaseFiles()) {
     const sample = spread(
       file.cases.filter((each) => isAskable(file, each)),
@@ -115,16 +125,12 @@ describe("the cases through two Envoys", { skip }, () => {
       new PolicyFolder(folder.path).writeText("policy.yaml", file.manifestText);
       const listen = [`127.0.0.1:${port}`];
       const authorizer = await startAuthorizer({ policy: folder.path, listen });
-      for (const each of sample) {
-        const seen: Seen[] = [];
-        for (const envoy of envoys) seen.push(await ask(envoy, each));
-        const [authz, proc] = seen;
-        assert.deepEqual(proc, authz, each.name);
-        assertWanted(authz, outcomeOf(file, each), each);
-        compared += 1;
+      try {
+        for (const each of sample) await compare(file, each);
+      } finally {
+        await authorizer.stop();
+        folder.remove();
       }
-      await authorizer.stop();
-      folder.remove();
     });
   }
 
@@ -142,14 +148,15 @@ function backendView({ method, path, headers, body }: ReceivedRequest): object {
 
 function assertWanted(seen: Seen | undefined, wanted: Outcome, { name, request }: Case): void {
   assert.ok(seen !== undefined);
+  // Envoy normalizes some paths before they are decided on: then both agree with each other only.
+  const [path = ""] = request.path.split("?", 1);
+  if (/\/\.|%|\\|\/\//.test(path)) return;
   if ("backend" in wanted) {
     assert.ok(seen.backend !== undefined && "body" in seen.backend, `${name}: ${seen.body}`);
     assert.equal(seen.backend.body, wanted.backend.body, name);
     return;
   }
   assert.equal(seen.backend, undefined, name);
-  // Envoy normalizes some paths before they are decided on.
-  if (/[.%\\]|\/\//.test(request.path)) return;
   assert.equal(seen.status, wanted.status, `${name}: ${seen.body}`);
   if (request.method !== "HEAD") assert.equal(seen.body, wanted.body, name);
 }

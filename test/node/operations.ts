@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { ask, codeIn } from "./ask.ts";
+import { type Answer, ask, codeIn } from "./ask.ts";
 import { imageValue, installArgs, leaseHolder, readmeKey, target } from "./install.ts";
 import { helm, isReady, kitCommand, kubectl, type Pod, pods, until } from "./kube.ts";
 import { underLoad } from "./load.ts";
@@ -64,8 +64,6 @@ step("a killed authorizer and a lost API server fail no request", async () => {
     await until("API server", () => kubectl("get", "--raw", "/readyz").catch(none), 30_000);
   });
   say(line);
-  const shows = (to: string) => (answer: Awaited<ReturnType<typeof ask>>) =>
-    answer.seen?.headers["x-model"] === to;
   const ms = await effectMs([aliasTo(otherTarget)], shows(otherTarget));
   say(`a changed alias after the API server's return: ${ms} ms`);
   await effectMs([aliasTo(target)], shows(target));
@@ -74,9 +72,10 @@ step("a killed authorizer and a lost API server fail no request", async () => {
 step("helm uninstall keeps definitions and resources and refuses requests", async () => {
   const before = await resources();
   assert.equal(before.length, 4);
+  const serving = await pods(namespace, authorizerSelector);
   await helm("uninstall", release, "--namespace", namespace);
-  // Left alone they would serve on for the time of their grace.
-  await kubectl("-n", namespace, "delete", "pods", "--all", "--grace-period=1");
+  // Left alone they would serve on for their grace, as in a rollout.
+  for (const id of serving.flatMap(containerIds)) kill(id);
   assert.deepEqual(await resources(), before);
   const answer = await ask(readmeKey, alias);
   assert.deepEqual([answer.status, codeIn(answer)], [503, "authorization_unavailable"]);
@@ -90,9 +89,16 @@ step("a second helm install of that name takes them over and serves again", asyn
     until("service", async () => (await send()) === "" || undefined, 60_000),
   );
   say(`helm install --wait: ${ms} ms; Envoy's DNS and the first answer: ${more} ms more`);
+  const changed = await effectMs([aliasTo(otherTarget)], shows(otherTarget));
+  say(`a changed alias, once the Lease of the old leader has run out: ${changed} ms`);
 });
 
 const none = (): undefined => undefined;
+
+const shows =
+  (to: string) =>
+  (answer: Answer): boolean =>
+    answer.seen?.headers["x-model"] === to;
 
 /** The names of the component's pods once there are two, ready, and no others. */
 async function settled(selector: string): Promise<readonly string[]> {
@@ -105,18 +111,15 @@ async function settled(selector: string): Promise<readonly string[]> {
 }
 
 /** Kills the process as the kernel would, and waits until the kubelet's new one is ready. */
-async function killAndAwait({ status }: Pod): Promise<void> {
-  const url = `http://${status.podIP}:9192`;
+async function killAndAwait(pod: Pod): Promise<void> {
+  const url = `http://${pod.status.podIP}:9192`;
   const startOf = async (): Promise<string | undefined> => {
     const text = await (await fetch(`${url}/metrics`)).text();
     return /^process_start_time_seconds (\S+)$/m.exec(text)?.[1];
   };
   const before = await startOf();
   assert.ok(before !== undefined);
-  const id = status.containerStatuses?.[0]?.containerID?.split("//")[1] ?? "";
-  const victims = processesOf(id);
-  assert.ok(victims.length > 0, `container ${id} has no process`);
-  for (const process_ of victims) process.kill(process_, "SIGKILL");
+  for (const id of containerIds(pod)) kill(id);
   const isBack = async (): Promise<true | undefined> => {
     if ((await startOf()) === before) return undefined;
     return (await fetch(`${url}/readyz`)).ok || undefined;
@@ -125,6 +128,15 @@ async function killAndAwait({ status }: Pod): Promise<void> {
     until("a new process is ready", () => isBack().catch(none), 15_000, 50),
   );
   say(`killed without an API server, ready again after ${ms} ms`);
+}
+
+const containerIds = ({ status }: Pod): readonly string[] =>
+  (status.containerStatuses ?? []).map(({ containerID }) => containerID?.split("//")[1] ?? "");
+
+function kill(containerId: string): void {
+  const victims = processesOf(containerId);
+  assert.ok(victims.length > 0, `container ${containerId} has no process`);
+  for (const victim of victims) process.kill(victim, "SIGKILL");
 }
 
 /** Process ids on this machine, whose /proc this is. */

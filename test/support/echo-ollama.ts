@@ -7,6 +7,8 @@ export const ollamaAnswers: ReadonlyMap<string, (asked: Asked) => EchoAnswer> = 
   ["/api/chat", (asked: Asked) => spoken(asked, chatMember)],
   ["/api/generate", (asked: Asked) => spoken(asked, (response) => ({ response }))],
   ["/api/embed", embed],
+  ["/api/embeddings", ({ model }: Asked) => document({ model, embedding: [0, 1] })],
+  ["/api/show", ({ model }: Asked) => document({ details: { family: model }, capabilities: [] })],
 ]);
 
 const createdAt = "2026-01-01T00:00:00Z";

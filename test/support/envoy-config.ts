@@ -141,6 +141,15 @@ export function bufferLimit(bytes: number): ConfigChange {
   };
 }
 
+/** The route that deploy/envoy has as a comment, in front of the one for everything else. In both modes. */
+export function uncheckedRoute(config: ConfigNode): void {
+  const match = {
+    prefix: "/",
+    headers: [{ name: "x-aliasguard-unchecked", present_match: true }],
+  };
+  routesOf(config).splice(-1, 0, { match, route: { cluster: "backend", timeout: "0s" } });
+}
+
 /** Another script in the splice's place. */
 export function luaScript(text: string): ConfigChange {
   return (config) =>
