@@ -10,6 +10,7 @@ type Reply = {
   readonly needsBrackets?: true;
   readonly message: string;
   readonly code: string;
+  readonly httpStatus: 413 | 500 | 503;
   readonly openaiType: string;
   readonly anthropicType: string;
   /** With retry-after: the caller may try again. */
@@ -27,6 +28,7 @@ const replies: readonly Reply[] = [
     expression: same('response.code_details == "request_payload_too_large"'),
     message: "The request body is larger than this gateway accepts.",
     code: "request_too_large",
+    httpStatus: 413,
     openaiType: "invalid_request_error",
     anthropicType: "request_too_large",
   },
@@ -40,6 +42,7 @@ const replies: readonly Reply[] = [
     },
     message: "Authorization is unavailable. Try again.",
     code: "authorization_unavailable",
+    httpStatus: 503,
     openaiType: "api_error",
     anthropicType: "overloaded_error",
     isTransient: true,
@@ -55,6 +58,7 @@ const replies: readonly Reply[] = [
     },
     message: "The gateway could not put the authorized model into the request body.",
     code: "rewrite_failed",
+    httpStatus: 500,
     openaiType: "api_error",
     anthropicType: "api_error",
   },
@@ -68,6 +72,7 @@ const replies: readonly Reply[] = [
     },
     message: "No model was authorized.",
     code: "not_authorized",
+    httpStatus: 503,
     openaiType: "api_error",
     anthropicType: "overloaded_error",
   },
@@ -78,11 +83,14 @@ const replies: readonly Reply[] = [
     needsBrackets: true,
     message: "The model backend is unavailable. Try again.",
     code: "backend_unavailable",
+    httpStatus: 503,
     openaiType: "api_error",
     anthropicType: "overloaded_error",
     isTransient: true,
   },
 ];
+
+const googleStatuses = { 413: "INVALID_ARGUMENT", 500: "INTERNAL", 503: "UNAVAILABLE" } as const;
 
 function same(text: string): Readonly<Record<Mode, string>> {
   return { ext_authz: text, ext_proc: text };
@@ -101,6 +109,11 @@ const dialects: readonly {
   {
     paths: "/api/(chat|generate|embed|embeddings)$",
     json: ({ message, code }) => `{error: "${message}", code: ${code}}`,
+  },
+  {
+    paths: "/v1(alpha|beta)?/models/.+:[A-Za-z]+$",
+    json: ({ message, code, httpStatus }) =>
+      `{error: {code: ${httpStatus}, message: "${message}", status: ${googleStatuses[httpStatus]}, details: [{reason: ${code}}]}}`,
   },
   {
     paths: undefined,

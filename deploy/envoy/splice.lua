@@ -21,6 +21,7 @@ local MESSAGE = "The gateway could not put the authorized model into the request
 local REFUSALS = {
   openai = '{"error":{"message":"' .. MESSAGE .. '","type":"api_error","param":null,"code":"rewrite_failed"}}',
   anthropic = '{"type":"error","error":{"type":"api_error","message":"' .. MESSAGE .. '","code":"rewrite_failed"}}',
+  gemini = '{"error":{"code":500,"message":"' .. MESSAGE .. '","status":"INTERNAL","details":[{"reason":"rewrite_failed"}]}}',
   ollama = '{"error":"' .. MESSAGE .. '","code":"rewrite_failed"}',
 }
 

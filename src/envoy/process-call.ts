@@ -58,8 +58,7 @@ export class ProcessCall {
       {
         message: (bytes) => this.#send(this.#process.take(bytes)),
         refused: (reason, seen) => this.#send(this.#process.refuse(reason, seen)),
-        // The caller went away, or Envoy does not say what it wants.
-        ended: () => this.#send(this.#process.refuse("request_unreadable")),
+        ended: () => this.#send(this.#process.abandon()),
       },
     );
   }

@@ -36,12 +36,17 @@ export type ProcessDeps = CheckDeps & Pick<Decider, "decideHeaders">;
 /** What to send. After `isLast` nothing more is read, and the stream may end. */
 export type ProcessStep = { readonly pieces: readonly Uint8Array[]; readonly isLast: boolean };
 
-/** One stream. Neither throws; `observe` is told once, with the last step. Not used after it. */
+/** One stream. Nothing throws; `observe` is told once, with the last step. Not used after it. */
 export type Process = {
   /** Bytes of a ProcessingRequest. What is kept of them afterwards is the headers' text. */
   take(bytes: Buffer): ProcessStep;
   /** The refusal of a stream that is not read on; `seen` is what came of a message, for the caller's dialect. */
   refuse(reason: DenyReason, seen?: Uint8Array): ProcessStep;
+  /**
+   * The last step when the peer ends its side where the body was due: Envoy does so when its caller has gone. Nobody waits for
+   * the answer, so it is a refusal, but no decision was made that could be observed.
+   */
+  abandon(): ProcessStep;
   /** Characters of the headers that are held while the body is waited for. */
   heldLength(): number;
 };
@@ -79,6 +84,10 @@ class ProcessOf implements Process {
 
   refuse(reason: DenyReason, seen: Uint8Array = Buffer.alloc(0)): ProcessStep {
     return this.#step(() => refuse(reason, this.#head?.path ?? pathInProcessPrefix(seen)));
+  }
+
+  abandon(): ProcessStep {
+    return { pieces: refuse("request_unreadable", this.#head?.path).wire.pieces, isLast: true };
   }
 
   heldLength(): number {

@@ -103,6 +103,14 @@ const anthropicUnavailable = {
   type: "error",
   error: { type: "overloaded_error", message: unavailable, code: "authorization_unavailable" },
 };
+const geminiUnavailable = {
+  error: {
+    code: 503,
+    message: unavailable,
+    status: "UNAVAILABLE",
+    details: [{ reason: "authorization_unavailable" }],
+  },
+};
 const ollamaUnavailable = { error: unavailable, code: "authorization_unavailable" };
 const envelopes: readonly Envelope[] = [
   { path: "/v1/chat/completions", body: openaiUnavailable },
@@ -110,6 +118,9 @@ const envelopes: readonly Envelope[] = [
   { path: "/v1/messages/count_tokens?beta=true", body: anthropicUnavailable },
   { path: "/messages", body: anthropicUnavailable },
   { path: "/api/chat", body: ollamaUnavailable },
+  { path: "/v1beta/models/gemini-2.5-flash:generateContent", body: geminiUnavailable },
+  { path: "/v1/models/a/b:embedContent?key=x", body: geminiUnavailable },
+  { path: "/openai/deployments/x/chat/completions", body: openaiUnavailable },
   { path: "/v1/messagesx", body: openaiUnavailable },
   { path: "/aliasguard-rewrite-pending/v1/messages", body: anthropicUnavailable },
 ];

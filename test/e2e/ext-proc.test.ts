@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { type ClientHttp2Stream, connect } from "node:http2";
+import { connect as connectTcp } from "node:net";
 import { after, before, describe, it } from "node:test";
 import {
   bufferLimit,
@@ -127,6 +128,18 @@ describe("Envoy with ext_proc as shipped", { skip }, () => {
     const [counted = "", ...others] = (await metrics.text()).match(line) ?? [];
     assert.match(counted, /grpc_method="Process",grpc_code="OK"\} [0-9]+$/);
     assert.deepEqual(others, []);
+  });
+
+  it("logs no decision on a caller who goes before the body is whole", async () => {
+    const before = stack.authorizer.decisions().length;
+    const socket = connectTcp(stack.envoy.port, "127.0.0.1");
+    const head = `content-type: application/json\r\nauthorization: Bearer ${alice.value}`;
+    const request = `POST ${path} HTTP/1.1\r\nhost: a\r\n${head}\r\ncontent-length: 1000\r\n\r\n{"model":`;
+    await new Promise((resolve) => socket.write(request, resolve));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    socket.destroy();
+    assert.equal((await stack.ask(alice.value, chat(target))).status, 200);
+    assert.equal(stack.authorizer.decisions().length, before + 1);
   });
 
   it("makes neither Envoy nor the authorizer complain", () => {

@@ -366,6 +366,13 @@ test("refuse speaks the caller's dialect by what has come of the headers, and on
   }
 });
 
+test("abandon refuses a stream whose caller has gone, and observes nothing", () => {
+  const { process, observations } = make(allow);
+  process.take(bytes(headersMessage));
+  assert.equal(refusalIn(process.abandon())[1], 400);
+  assert.deepEqual(observations, []);
+});
+
 test("heldLength counts the headers and nothing of the message that they came in", () => {
   const { process } = make(allow);
   assert.equal(process.heldLength(), 0);

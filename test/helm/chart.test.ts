@@ -150,6 +150,21 @@ describe("the chart", { skip: helmPath.skip }, () => {
     assert.deepEqual(settings.decision.modelHeaders, fullSettings.modelHeaders);
     assert.deepEqual([...settings.decision.bodyFields], fullSettings.bodyFields);
     assert.equal(settings.decision.keepCredentials, true);
+    assert.equal(settings.decision.realtime, true);
+    assert.deepEqual(settings.decision.uncheckedRoutes, fullSettings.uncheckedRoutes);
+  });
+
+  it("mounts the backends' credentials where the authorizer looks for them, and nowhere else", async () => {
+    const objects = await helm.template({ upstreamCredentials: { secretName: "backend-keys" } });
+    const { volumes = [], containers } = podOf(objects, "authorizer");
+    const [volume] = volumes.filter(({ name }) => name === "upstream-credentials");
+    assert.equal(volume?.secret?.secretName, "backend-keys");
+    const { args, volumeMounts = [] } = containers[0];
+    const mount = volumeMounts.find(({ name }) => name === "upstream-credentials");
+    assert.equal(args[args.indexOf("--upstream-credentials") + 1], mount?.mountPath);
+    assert.equal(mount?.readOnly, true);
+    assert.ok(!JSON.stringify(podOf(objects, "controller")).includes("backend-keys"));
+    assert.ok(!JSON.stringify(await helm.template()).includes("upstream-credentials"));
   });
 
   it("gives the commands what they need, and lets a pod finish before it is killed", async () => {

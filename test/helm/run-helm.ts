@@ -29,10 +29,19 @@ export type PodSpec = {
     {
       readonly image: string;
       readonly args: readonly string[];
+      readonly volumeMounts?: readonly {
+        readonly name: string;
+        readonly mountPath: string;
+        readonly readOnly?: boolean;
+      }[];
       readonly env?: readonly { readonly name: string; readonly value?: string }[];
       readonly lifecycle?: { readonly preStop: { readonly sleep: { readonly seconds: number } } };
     },
   ];
+  readonly volumes?: readonly {
+    readonly name: string;
+    readonly secret?: { readonly secretName: string };
+  }[];
 };
 
 export type Helm = {
