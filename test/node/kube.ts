@@ -61,15 +61,16 @@ export const resource = (kind: string, name: string, spec: object): object => ({
 });
 
 export type Pod = {
-  readonly metadata: { readonly name: string; readonly deletionTimestamp?: string };
+  readonly metadata: {
+    readonly name: string;
+    readonly uid: string;
+    readonly deletionTimestamp?: string;
+  };
   readonly spec: { readonly containers: readonly { readonly securityContext: object }[] };
   readonly status: {
     readonly podIP?: string;
     readonly conditions?: readonly { readonly type: string; readonly status: string }[];
-    readonly containerStatuses?: readonly {
-      readonly restartCount: number;
-      readonly containerID?: string;
-    }[];
+    readonly containerStatuses?: readonly { readonly restartCount: number }[];
   };
 };
 

@@ -75,7 +75,7 @@ step("helm uninstall keeps definitions and resources and refuses requests", asyn
   const serving = await pods(namespace, authorizerSelector);
   await helm("uninstall", release, "--namespace", namespace);
   // Left alone they would serve on for their grace, as in a rollout.
-  for (const id of serving.flatMap(containerIds)) kill(id);
+  for (const pod of serving) kill(pod);
   assert.deepEqual(await resources(), before);
   const answer = await ask(readmeKey, alias);
   assert.deepEqual([answer.status, codeIn(answer)], [503, "authorization_unavailable"]);
@@ -110,7 +110,7 @@ async function settled(selector: string): Promise<readonly string[]> {
   return await until(`two pods of ${selector} and no others`, find, 90_000, 500);
 }
 
-/** Kills the process as the kernel would, and waits until the kubelet's new one is ready. */
+/** Kills the process and waits until the kubelet's new one is ready. */
 async function killAndAwait(pod: Pod): Promise<void> {
   const url = `http://${pod.status.podIP}:9192`;
   const startOf = async (): Promise<string | undefined> => {
@@ -119,7 +119,7 @@ async function killAndAwait(pod: Pod): Promise<void> {
   };
   const before = await startOf();
   assert.ok(before !== undefined);
-  for (const id of containerIds(pod)) kill(id);
+  kill(pod);
   const isBack = async (): Promise<true | undefined> => {
     if ((await startOf()) === before) return undefined;
     return (await fetch(`${url}/readyz`)).ok || undefined;
@@ -130,28 +130,22 @@ async function killAndAwait(pod: Pod): Promise<void> {
   say(`killed without an API server, ready again after ${ms} ms`);
 }
 
-const containerIds = ({ status }: Pod): readonly string[] =>
-  (status.containerStatuses ?? []).map(({ containerID }) => containerID?.split("//")[1] ?? "");
-
-function kill(containerId: string): void {
-  const victims = processesOf(containerId);
-  assert.ok(victims.length > 0, `container ${containerId} has no process`);
-  for (const victim of victims) process.kill(victim, "SIGKILL");
+/** Ends the pod's process as the kernel would. The pod's own id finds it: status may name a container of before. */
+function kill({ metadata: { name, uid } }: Pod): void {
+  const victims = readdirSync("/proc").filter((pid) => /^[0-9]+$/.test(pid) && belongs(pid, uid));
+  assert.equal(victims.length, 1, `processes of ${name}`);
+  for (const victim of victims) process.kill(Number(victim), "SIGKILL");
 }
 
-/** Process ids on this machine, whose /proc this is. */
-function processesOf(containerId: string): readonly number[] {
-  assert.match(containerId, /^[0-9a-f]{64}$/);
-  return readdirSync("/proc")
-    .filter((name) => /^[0-9]+$/.test(name))
-    .filter((name) => {
-      try {
-        return readFileSync(`/proc/${name}/cgroup`, "utf8").includes(containerId);
-      } catch {
-        return false;
-      }
-    })
-    .map(Number);
+/** Whether it is aliasguard in this pod. The node's processes stand in this machine's /proc. */
+function belongs(pid: string, podUid: string): boolean {
+  try {
+    const command = readFileSync(`/proc/${pid}/cmdline`, "utf8");
+    const groups = readFileSync(`/proc/${pid}/cgroup`, "utf8");
+    return command.includes("/app/src/main.ts") && groups.includes(`pod${podUid}`);
+  } catch {
+    return false; // it has ended
+  }
 }
 
 /** Every custom resource with its identity and what it says. */
