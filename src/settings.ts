@@ -1,11 +1,15 @@
 // Flags and environment -> Settings, or everything that is wrong with them. One closed list, which the README prints.
 
-import { credentialCarriers } from "./core/credential.ts";
-import { type DecisionSettings, defaultDecisionSettings } from "./core/decision-settings.ts";
+import type { DecisionSettings } from "./core/decision-settings.ts";
 import { fieldPath, fieldRows } from "./core/fields.ts";
-import { methodOverrideHeaders } from "./core/header-rules.ts";
-import { namesModel } from "./core/query-rules.ts";
-import { createRouteTable } from "./core/routes.ts";
+import {
+  isListenAddress,
+  isModelHeader,
+  isParameterName,
+  isPathPrefix,
+  isTcpAddress,
+  isUncheckedRoute,
+} from "./setting-grammar.ts";
 import {
   createSettingReader,
   matches,
@@ -260,57 +264,6 @@ function readModelHeaders(given: SettingText, reader: SettingReader): readonly s
   const names = reader.list(given, isModelHeader, "a lower-case header name that is free for it");
   if (new Set(names).size < names.length) reader.wrong(given, "names that differ");
   return names;
-}
-
-/** Headers that mean something to Envoy, HTTP, the backend or us: a model's name in them would do harm or be lost. */
-const takenHeaders: ReadonlySet<string> = new Set([
-  ...credentialCarriers,
-  ...methodOverrideHeaders,
-  ...["host", "connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"],
-  ...["cookie", "expect", "http2-settings", "x-request-id", "traceparent", "tracestate"],
-]);
-const takenHeaderPrefixes = ["content-", "proxy-", "x-aliasguard-", "x-envoy-", "x-forwarded-"];
-
-function isModelHeader(name: string): boolean {
-  if (!/^[a-z0-9][a-z0-9-]{0,63}$/.test(name) || takenHeaders.has(name)) return false;
-  return !takenHeaderPrefixes.some((prefix) => name.startsWith(prefix));
-}
-
-function isListenAddress(address: string): boolean {
-  return /^unix:\/[^\0]+$/.test(address) || isTcpAddress(address);
-}
-
-function isTcpAddress(address: string): boolean {
-  const port = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})$/.exec(address)?.[1];
-  return port !== undefined && Number(port) <= 65_535;
-}
-
-/** Never one under which a request whose body edits are pending would be served. */
-function isPathPrefix(prefix: string): boolean {
-  if (!/^(|(\/[A-Za-z0-9._-]+)+)$/.test(prefix)) return false;
-  const [, first = "", ...rest] = prefix.split("/");
-  return first !== "aliasguard-rewrite-pending" && ![first, ...rest].some(isDots);
-}
-
-function isDots(segment: string): boolean {
-  return segment === "." || segment === "..";
-}
-
-/** A backend that reads the model from the query would run what nobody has authorized. */
-function isParameterName(name: string): boolean {
-  return /^[A-Za-z0-9_.$%-]{1,64}$/.test(name) && !namesModel(name);
-}
-
-const uncheckedRoute =
-  /^(?:GET|HEAD|POST|PUT|PATCH|DELETE) ((?:\/(?:[A-Za-z0-9._~-]+|\{[a-z_]+\}))+)$/;
-const everyRoute = createRouteTable({ ...defaultDecisionSettings, realtime: true });
-
-/** Nothing that is checked, whose check would only seem to be switched off. */
-function isUncheckedRoute(route: string): boolean {
-  const path = uncheckedRoute.exec(route)?.[1];
-  if (path === undefined || !isPathPrefix(path.replaceAll(/[{}]/g, ""))) return false;
-  const [method = ""] = route.split(" ");
-  return everyRoute.match(method, path.replaceAll(/[{}]/g, "")).kind !== "operation";
 }
 
 /** Names that Kubernetes gives to containers for a Service called aliasguard are no misspellings. */

@@ -6,6 +6,18 @@ import type { UpstreamCredential } from "./snapshot.ts";
 /** The API whose envelopes and lists the caller understands. */
 export type Dialect = "openai" | "anthropic" | "gemini" | "azure" | "ollama";
 
+/** A stranger learns nothing about keys, and a caller nothing about models that it may not use. */
+const keyInvalid = {
+  status: 401,
+  code: "key_invalid",
+  message: "The virtual key is not valid.",
+} as const;
+const modelForbidden = {
+  status: 403,
+  code: "model_forbidden",
+  message: "The virtual key may not use this model.",
+} as const;
+
 /**
  * What each refusal looks like to the caller, one row per reason. `reason` (the property) goes to logs and metrics;
  * `code` is what the caller sees, and coarser where a finer word would tell a stranger something about keys or models.
@@ -37,12 +49,12 @@ export const denials = {
     message: "A query parameter is not allowed here.",
   },
   key_missing: { status: 401, code: "key_missing", message: "No virtual key was sent." },
-  key_malformed: { status: 401, code: "key_invalid", message: "The virtual key is not valid." },
-  key_unknown: { status: 401, code: "key_invalid", message: "The virtual key is not valid." },
-  key_disabled: { status: 401, code: "key_invalid", message: "The virtual key is not valid." },
-  key_expired: { status: 401, code: "key_invalid", message: "The virtual key is not valid." },
-  key_not_yet_valid: { status: 401, code: "key_invalid", message: "The virtual key is not valid." },
-  key_team_missing: { status: 401, code: "key_invalid", message: "The virtual key is not valid." },
+  key_malformed: keyInvalid,
+  key_unknown: keyInvalid,
+  key_disabled: keyInvalid,
+  key_expired: keyInvalid,
+  key_not_yet_valid: keyInvalid,
+  key_team_missing: keyInvalid,
   key_ambiguous: {
     status: 400,
     code: "key_ambiguous",
@@ -153,26 +165,10 @@ export const denials = {
     code: "field_not_allowed",
     message: "A field of the request body is not allowed here.",
   },
-  model_unknown: {
-    status: 403,
-    code: "model_forbidden",
-    message: "The virtual key may not use this model.",
-  },
-  model_not_granted: {
-    status: 403,
-    code: "model_forbidden",
-    message: "The virtual key may not use this model.",
-  },
-  model_denied: {
-    status: 403,
-    code: "model_forbidden",
-    message: "The virtual key may not use this model.",
-  },
-  alias_unusable: {
-    status: 403,
-    code: "model_forbidden",
-    message: "The virtual key may not use this model.",
-  },
+  model_unknown: modelForbidden,
+  model_not_granted: modelForbidden,
+  model_denied: modelForbidden,
+  alias_unusable: modelForbidden,
   upstream_credential_missing: {
     status: 503,
     code: "upstream_credential_missing",

@@ -5,22 +5,33 @@ import { readFileSync } from "node:fs";
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:http2";
 import { setTimeout as delay } from "node:timers/promises";
 import { encodeProcessingRequest, processPath } from "../../src/envoy/process-wire.ts";
-import { mintSecret, PolicyFolder } from "../support/policy-files.ts";
+import { type Manifest, mintSecret, PolicyFolder } from "../support/policy-files.ts";
 import { messagesOf } from "../support/process-client.ts";
 import { type Authorizer, startAuthorizer } from "../support/start-authorizer.ts";
 import { createTempFolder } from "../support/temp-folder.ts";
 
 const mib = 1024 * 1024;
 const secret = mintSecret();
-const folder = createTempFolder("process-memory");
-new PolicyFolder(folder.path).write("policy.yaml", [
+const manifests: readonly Manifest[] = [
   { kind: "ModelAlias", name: "alias", spec: { alias: "alias", target: "vendor/model" } },
   {
     kind: "VirtualKey",
     name: "k",
     spec: { keyHash: secret.keyHash, grants: { models: ["vendor/model"] } },
   },
-]);
+];
+
+async function start(inFlightBytesMax: number): Promise<Authorizer> {
+  const folder = createTempFolder("process-memory");
+  new PolicyFolder(folder.path).write("policy.yaml", manifests);
+  try {
+    const args = ["--in-flight-bytes-max", String(inFlightBytesMax)];
+    return await startAuthorizer({ policy: folder.path, args });
+  } finally {
+    // It has read the policy, and keeps it.
+    folder.remove();
+  }
+}
 
 function framesOf(bodyBytes: number): readonly Buffer[] {
   const text = Buffer.from(`{"model":"alias","input":"${"x".repeat(bodyBytes)}"}`);
@@ -69,8 +80,8 @@ function begin(session: ClientHttp2Session): ClientHttp2Stream {
 }
 
 /** Bytes of resident memory that each stream costs while it waits for its body. */
-async function measureIdle(count: number): Promise<string> {
-  const authorizer = await startAuthorizer({ policy: folder.path });
+export async function measureIdle(count: number): Promise<number> {
+  const authorizer = await start(256 * mib);
   const [headers] = framesOf(100);
   const sessions = Array.from({ length: Math.ceil(count / 400) }, () => open(authorizer.port));
   await delay(500);
@@ -87,20 +98,23 @@ async function measureIdle(count: number): Promise<string> {
   const after = residentBytes(authorizer, "VmRSS");
   for (const session of sessions) session.destroy();
   await authorizer.stop();
-  const each = Math.round((after - before) / waiting / 1024);
-  return `${waiting} streams that wait for their bodies: ${each} KiB each`;
+  return (after - before) / waiting;
 }
 
-/** The peak of resident memory over idle, as a multiple of the bodies that are held at once. */
-async function measureBodies(
+export type MeasuredBodies = {
+  /** Streams whose edited body came back whole. */
+  readonly answered: number;
+  /** The peak of resident memory over idle. */
+  readonly peakBytes: number;
+};
+
+/** So many bodies at once, each edited; their answers are not read for `readDelayMs`. */
+export async function measureBodies(
   count: number,
   bodyBytes: number,
   readDelayMs: number,
-): Promise<string> {
-  const authorizer = await startAuthorizer({
-    policy: folder.path,
-    env: { ALIASGUARD_IN_FLIGHT_BYTES_MAX: String(count * (bodyBytes + mib)) },
-  });
+): Promise<MeasuredBodies> {
+  const authorizer = await start(count * (bodyBytes + mib));
   const [headers, body] = framesOf(bodyBytes);
   const session = open(authorizer.port);
   const before = residentBytes(authorizer, "VmRSS");
@@ -120,23 +134,32 @@ async function measureBodies(
     return bytes;
   });
   const received = await Promise.all(all);
-  const peak = residentBytes(authorizer, "VmHWM") - before;
+  const peakBytes = residentBytes(authorizer, "VmHWM") - before;
   session.destroy();
   await authorizer.stop();
-  const whole = received.filter((bytes) => bytes > bodyBytes).length;
-  const multiple = (peak / (count * bodyBytes)).toFixed(2);
-  const slow = readDelayMs > 0 ? `, read after ${readDelayMs} ms` : "";
-  return `${count} bodies of ${bodyBytes / mib} MiB${slow}: ${whole} answered, peak ${Math.round(peak / mib)} MiB over idle, ${multiple} of the bodies`;
+  return { answered: received.filter((bytes) => bytes > bodyBytes).length, peakBytes };
 }
 
-process.stdout.write(`${await measureIdle(2000)}\n`);
-for (const [count, size, readDelayMs] of [
-  [1, 31, 0],
-  [8, 31, 0],
-  [8, 31, 3000],
-  [64, 1, 0],
-  [64, 1, 3000],
-] as const) {
-  process.stdout.write(`${await measureBodies(count, size * mib, readDelayMs)}\n`);
+async function main(): Promise<void> {
+  const each = await measureIdle(2000);
+  process.stdout.write(
+    `2000 streams that wait for their bodies: ${Math.round(each / 1024)} KiB each\n`,
+  );
+  for (const [count, size, readDelayMs] of [
+    [1, 31, 0],
+    [8, 31, 0],
+    [8, 31, 3000],
+    [64, 1, 0],
+    [64, 1, 3000],
+  ] as const) {
+    const { answered, peakBytes } = await measureBodies(count, size * mib, readDelayMs);
+    const slow = readDelayMs > 0 ? `, read after ${readDelayMs} ms` : "";
+    const multiple = (peakBytes / (count * size * mib)).toFixed(2);
+    process.stdout.write(
+      `${count} bodies of ${size} MiB${slow}: ${answered} answered, peak ` +
+        `${Math.round(peakBytes / mib)} MiB over idle, ${multiple} of the bodies\n`,
+    );
+  }
 }
-folder.remove();
+
+if (process.argv[1] === import.meta.filename) await main();
