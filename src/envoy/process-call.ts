@@ -15,7 +15,7 @@ const sendMsMax = 10_000;
 
 /**
  * What a stream costs while the body is waited for, beside its headers' characters, in bytes: HTTP/2's and Node's own.
- * Measured by test/bench/memory.ts.
+ * Measured by test/bench/process-memory.ts.
  */
 export const idleStreamBytes = 16 * 1024;
 
