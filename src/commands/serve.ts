@@ -1,24 +1,17 @@
 // The authorizer: composes source, decision, wire and telemetry, and takes them down in the order in which nothing is
 // lost.
 
-import { randomInt } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
-import { createDecider } from "../core/decide.ts";
-import type { CheckObservation } from "../core/observation.ts";
-import { createCheckHandler } from "../envoy/check-handler.ts";
 import { createHealth } from "../envoy/health.ts";
-import { createProcessHandler } from "../envoy/process-handler.ts";
-import { createEnvoyServer, type EnvoyServer } from "../envoy/server.ts";
-import { wireCodec } from "../envoy/wire.ts";
 import type { LocatedProblem } from "../policy/problem.ts";
 import { readSettings, type Settings, settingRows } from "../settings.ts";
 import type { CopyOutcome } from "../sources/configmap-source.ts";
 import { createAdminServer, type Readiness } from "../telemetry/admin-server.ts";
-import { createDecisionLog } from "../telemetry/decision-log.ts";
 import { createLogger, type Logger } from "../telemetry/logger.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
 import type { CommandIo, ExitCode } from "./io.ts";
 import { prepareSource, type Source } from "./policy-source.ts";
+import { createCredentials, createWire } from "./serve-wire.ts";
 
 export const serveUsage = `Usage: aliasguard serve (--policy PATH | --policy-configmap NAMESPACE/NAME [--policy COPY]) [options]
 
@@ -124,10 +117,11 @@ type OpenSource = Awaited<ReturnType<typeof prepareSource>>;
 function createAuthorizer(settings: Settings, logger: Logger, openSource: OpenSource): Authorizer {
   const state: State = { draining: false, bound: undefined, ready: false };
   const parts = createParts(settings, { logger, state, openSource });
-  const { source, health, server, admin, sayReady } = parts;
+  const { source, credentials, health, server, admin, sayReady } = parts;
   return {
     async start(stopRequested) {
       const adminAddress = await admin.listen(settings.admin);
+      await credentials?.start();
       const listen = await server.listen();
       state.bound = { listen, admin: adminAddress };
       const hasLoaded = source.start().then(() => true);
@@ -141,7 +135,8 @@ function createAuthorizer(settings: Settings, logger: Logger, openSource: OpenSo
       // Envoy and Kubernetes need a moment to see that no more checks should come here.
       if (state.ready) await delay(drainDelayMs);
       await server.stop(graceMs);
-      await Promise.race([source.stop(), delay(sourceStopMs, undefined, { ref: false })]);
+      const stopped = Promise.all([source.stop(), credentials?.stop()]);
+      await Promise.race([stopped, delay(sourceStopMs, undefined, { ref: false })]);
       await admin.stop();
     },
   };
@@ -183,7 +178,8 @@ function createParts(
       counts: source.counts(),
     }),
   });
-  const server = createWire(settings, { logger, metrics, health, source });
+  const credentials = createCredentials(settings, logger);
+  const server = createWire(settings, { logger, metrics, health, source, credentials, nowMs });
   const admin = createAdminServer({
     readiness: () => readinessOf(source, state),
     metricsText: metrics.text,
@@ -198,7 +194,7 @@ function createParts(
     logger.info({ ...state.bound, revision: source.current()?.revision }, "ready");
   }
 
-  return { source, health, server, admin, sayReady };
+  return { source, credentials, health, server, admin, sayReady };
 }
 
 function readinessOf(source: Source, { draining }: State): Readiness {
@@ -214,50 +210,6 @@ function readinessOf(source: Source, { draining }: State): Readiness {
 }
 
 type Bound = { readonly listen: readonly string[]; readonly admin: string };
-
-type WireParts = {
-  readonly logger: Logger;
-  readonly metrics: ReturnType<typeof createMetrics>;
-  readonly health: ReturnType<typeof createHealth>;
-  readonly source: Source;
-};
-
-function createWire(
-  settings: Settings,
-  { logger, metrics, health, source }: WireParts,
-): EnvoyServer {
-  const random = (): number => Math.random();
-  const log = createDecisionLog(logger, { allowSample: settings.logAllowSample, random });
-  const decider = createDecider({ ...settings.decision, hashSeed: randomInt(2 ** 32) | 0 });
-  const deps = {
-    ...decider,
-    holder: source,
-    nowMs,
-    monotonicUs: () => performance.now() * 1000,
-    random,
-    observe(observation: CheckObservation) {
-      metrics.observe(observation);
-      log(observation);
-    },
-    reportBug: (error: unknown) => logger.error({ err: error }, "bug"),
-  };
-  const handler = createCheckHandler(deps);
-  const processHandler = createProcessHandler(deps);
-  const serverSettings = {
-    listen: settings.listen,
-    bodyBytesMax: settings.decision.bodyBytesMax,
-    inFlightBytesMax: settings.inFlightBytesMax,
-    waitingChecksMax: settings.waitingChecksMax,
-    concurrentStreamsMax: settings.concurrentStreamsMax,
-    socketMode: settings.socketMode,
-    connectionAgeMs: 0,
-  };
-  const onCallEnd = (path: string, code: string): void => metrics.callEnded(path, code);
-  const handlers = { handler, processHandler };
-  return createEnvoyServer(serverSettings, {
-    ...{ codec: wireCodec, ...handlers, health, nowMs, onCallEnd },
-  });
-}
 
 /** Problems that are logged of one load: a policy of a thousand mistakes must not flood the log. */
 const problemsLoggedMax = 50;
