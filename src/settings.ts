@@ -236,11 +236,7 @@ function readDecision(
     keepCredentials: reader.choice(read("keep-credentials"), trueFalse) === "true",
     pathPrefixes: reader.list(read("path-prefixes"), isPathPrefix, "a path like /v1, or nothing"),
     realtime: reader.choice(read("realtime"), trueFalse) === "true",
-    uncheckedRoutes: reader.optional(
-      read("unchecked-routes"),
-      isUncheckedRoute,
-      "METHOD /path that is not checked otherwise; {id} stands for one segment",
-    ),
+    uncheckedRoutes: readRoutes(read("unchecked-routes"), reader),
     queryParameters: new Set(
       reader.optional(
         read("query-parameters"),
@@ -256,6 +252,21 @@ function readDecision(
       ),
     ),
   };
+}
+
+function readRoutes(given: SettingText, reader: SettingReader): readonly string[] {
+  const wanted = "METHOD /path that is not checked otherwise; {id} stands for one segment";
+  return reader.optional(given, isUncheckedRoute, wanted);
+}
+
+/** That setting alone, for `lint`, which warns of each route. */
+export function readUncheckedRoutes(
+  given: ReadonlyMap<string, string>,
+  env: Env,
+): { readonly routes: readonly string[]; readonly issues: readonly string[] } {
+  const issues: string[] = [];
+  const text = createLookup(given, env)("unchecked-routes");
+  return { routes: readRoutes(text, createSettingReader(issues)), issues };
 }
 
 const fieldNames: ReadonlySet<string> = new Set(fieldRows.map(fieldPath));

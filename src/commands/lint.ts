@@ -3,6 +3,7 @@
 import { parseArgs } from "node:util";
 import type { LocatedProblem } from "../policy/problem.ts";
 import { formatPath } from "../policy/shown-text.ts";
+import { readUncheckedRoutes } from "../settings.ts";
 import { compileManifests, readManifestFiles } from "../sources/manifest-files.ts";
 import type { ProblemCounts } from "../sources/problem-list.ts";
 import type { CommandIo, ExitCode } from "./io.ts";
@@ -30,12 +31,13 @@ read too; where that is not allowed it says so, and the key counts as off.
 
   --kube             read a cluster, with the rights of the kubeconfig's user
 ${kubeFlagsUsage}
+  --unchecked-routes ROUTES  the authorizer's setting (ALIASGUARD_UNCHECKED_ROUTES): an advice for each
   -h, --help         this text
 
 Exit status: 0 clean or advice only, 1 invalid or disabled, or nothing could be read, 2 wrong usage.
 `;
 
-type Io = Pick<CommandIo, "stdout" | "stderr">;
+type Io = Pick<CommandIo, "stdout" | "stderr"> & Partial<Pick<CommandIo, "env">>;
 
 /** Resolves to the exit status; rejects never. */
 export async function runLint(
@@ -43,7 +45,7 @@ export async function runLint(
   io: Io,
   nowMs: number = Date.now(),
 ): Promise<ExitCode> {
-  const parsed = parseLintArgs(args);
+  const parsed = parseLintArgs(args, io.env ?? {});
   if (typeof parsed === "string") {
     io.stderr(`aliasguard lint: ${parsed}\n${lintUsage}`);
     return 2;
@@ -52,7 +54,8 @@ export async function runLint(
     io.stdout(lintUsage);
     return 0;
   }
-  if (parsed.kube !== undefined) return lintCluster(parsed.kube, io, nowMs);
+  const { kube, uncheckedRoutes } = parsed;
+  if (kube !== undefined) return lintCluster({ flags: kube, uncheckedRoutes }, io, nowMs);
   const read = await Promise.all(parsed.paths.map(readManifestFiles));
   const together = {
     files: read.flatMap(({ files }) => files),
@@ -60,10 +63,17 @@ export async function runLint(
   };
   const { problems, problemCounts, found } = compileManifests(together, nowMs);
   for (const problem of problems.toSorted(byPlace)) io.stdout(`${problemLine(problem)}\n`);
-  return conclude({ found, where: `${together.files.length} files` }, problemCounts, io);
+  const where = `${together.files.length} files`;
+  return conclude({ found, where, uncheckedRoutes }, problemCounts, io);
 }
 
-async function lintCluster(flags: KubeFlags, io: Io, nowMs: number): Promise<ExitCode> {
+type Cluster = { readonly flags: KubeFlags; readonly uncheckedRoutes: readonly string[] };
+
+async function lintCluster(
+  { flags, uncheckedRoutes }: Cluster,
+  io: Io,
+  nowMs: number,
+): Promise<ExitCode> {
   const { KubeFailure, objectProblemPlace, readClusterPolicy, withKube } = await import(
     "./kube-objects.ts"
   );
@@ -75,7 +85,8 @@ async function lintCluster(flags: KubeFlags, io: Io, nowMs: number): Promise<Exi
       counts[severity] += 1;
       io.stdout(`${objectProblemPlace(problem)}: ${severity}: ${message}\n`);
     }
-    return conclude({ found: read.found, where: `namespace ${read.namespace}` }, counts, io);
+    const where = `namespace ${read.namespace}`;
+    return conclude({ found: read.found, where, uncheckedRoutes }, counts, io);
   } catch (error) {
     if (!(error instanceof KubeFailure)) throw error;
     io.stderr(`aliasguard lint: ${error.message}\n`);
@@ -83,10 +94,23 @@ async function lintCluster(flags: KubeFlags, io: Io, nowMs: number): Promise<Exi
   }
 }
 
-type Linted = { readonly found: number; readonly where: string };
+type Linted = {
+  readonly found: number;
+  readonly where: string;
+  readonly uncheckedRoutes: readonly string[];
+};
 
-function conclude({ found, where }: Linted, counts: ProblemCounts, io: Io): ExitCode {
-  const { invalid, disabled, advice } = counts;
+function conclude(
+  { found, where, uncheckedRoutes }: Linted,
+  { invalid, disabled, advice: ofPolicy }: ProblemCounts,
+  io: Io,
+): ExitCode {
+  for (const route of uncheckedRoutes) {
+    io.stdout(
+      `unchecked-routes: advice: ${route}: let through with any valid key, whatever it runs\n`,
+    );
+  }
+  const advice = ofPolicy + uncheckedRoutes.length;
   const nothing = found === 0 && invalid === 0;
   if (nothing) io.stderr("aliasguard lint: no resource of a policy found\n");
   io.stdout(
@@ -113,22 +137,28 @@ type LintArgs = {
   readonly paths: readonly string[];
   /** undefined: files. */
   readonly kube: KubeFlags | undefined;
+  readonly uncheckedRoutes: readonly string[];
 };
 
 /** A text says what is wrong with the arguments. */
-function parseLintArgs(args: readonly string[]): LintArgs | string {
+function parseLintArgs(args: readonly string[], env: CommandIo["env"]): LintArgs | string {
   try {
     const { values, positionals } = parseArgs({
       args: [...args],
       options: {
         kube: { type: "boolean", default: false },
         ...kubeFlagOptions,
+        "unchecked-routes": { type: "string" },
         help: { type: "boolean", short: "h", default: false },
       },
       allowPositionals: true,
     });
-    const { help, kube } = values;
-    const parsed = { help, paths: positionals, kube: kube ? toKubeFlags(values) : undefined };
+    const { help, kube, "unchecked-routes": routes } = values;
+    const given = new Map(routes === undefined ? [] : [["unchecked-routes", routes]]);
+    const { routes: uncheckedRoutes, issues } = readUncheckedRoutes(given, env);
+    if (issues.length > 0) return issues.join("\n");
+    const flags = kube ? toKubeFlags(values) : undefined;
+    const parsed = { help, paths: positionals, kube: flags, uncheckedRoutes };
     if (help) return parsed;
     const fault = kubeFlagsFault(values, { isAsked: kube, wants: "--kube" });
     if (fault !== undefined) return fault;

@@ -52,6 +52,7 @@ export async function runServe(
   const { settings, unknownVariables } = read;
   const logger = createLogger(settings.logLevel);
   for (const variable of unknownVariables) logger.warn({ variable }, "unknown variable");
+  for (const route of settings.decision.uncheckedRoutes) logger.warn({ route }, "unchecked route");
   const stopRequested = aborted(signal);
   let authorizer: Authorizer | undefined;
   try {

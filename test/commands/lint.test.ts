@@ -282,6 +282,28 @@ describe("runLint with --kube", () => {
   });
 });
 
+test("runLint advises on each route that the authorizer lets through unchecked", async () => {
+  const lint = async (args: readonly string[], env: Record<string, string>) => {
+    const output = recordOutput();
+    const code = await runLint([join(policies, "whole.good.yaml"), ...args], { ...output, env });
+    return { code, ...output.printed() };
+  };
+  const routes = "GET /v1/files,GET /v1/files/{id}";
+  for (const found of [
+    await lint(["--unchecked-routes", routes], {}),
+    await lint([], { ALIASGUARD_UNCHECKED_ROUTES: routes }),
+  ]) {
+    assert.equal(found.code, 0);
+    assert.match(found.stdout, /^unchecked-routes: advice: GET \/v1\/files: let through /m);
+    assert.match(found.stdout, /^unchecked-routes: advice: GET \/v1\/files\/\{id\}: /m);
+    assert.match(found.stdout, / 0 disabled, 2 advice$/m);
+  }
+  const wrong = await lint([], { ALIASGUARD_UNCHECKED_ROUTES: "POST /v1/chat/completions" });
+  assert.equal(wrong.code, 2);
+  assert.match(wrong.stderr, /ALIASGUARD_UNCHECKED_ROUTES must be METHOD \/path/);
+  assert.doesNotMatch((await lint([], {})).stdout, /unchecked/);
+});
+
 test("runLint loads what talks to Kubernetes with --kube alone", async () => {
   // Tells of each module of it that is loaded.
   const hook = `import { registerHooks } from "node:module";
