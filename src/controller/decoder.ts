@@ -23,7 +23,9 @@ export function createDecoder(): Decoder {
       const { uid, generation } = object.metadata;
       const key = objectKey(object);
       const found = known.get(key);
-      if (found?.uid === uid && found.generation === generation) return found.decoded;
+      if (found !== undefined && found.uid === uid && found.generation === generation) {
+        return found.decoded;
+      }
       const decoded = decodeResource(object);
       known.set(key, { uid, generation, decoded });
       return decoded;
