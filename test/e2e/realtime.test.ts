@@ -1,11 +1,17 @@
-// A websocket of the realtime API through the real Envoy with ext_proc, which would wait for ever for the end of its body:
-// let through by its headers alone, to the resolved model, and only where it is asked for.
+// A websocket of the realtime API through the real Envoy in both modes: let through by its headers alone, to the resolved
+// model, and only where it is asked for. With ext_proc Envoy would else wait for ever for the end of its body.
 
 import assert from "node:assert/strict";
 import { createServer, type IncomingMessage, request } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { after, before, describe, it } from "node:test";
-import { type ConfigChange, envoyConfig, places, procChanges } from "../support/envoy-config.ts";
+import {
+  type ConfigChange,
+  envoyConfig,
+  type Mode,
+  places,
+  procChanges,
+} from "../support/envoy-config.ts";
 import { PolicyFolder } from "../support/policy-files.ts";
 import { type Authorizer, startAuthorizer } from "../support/start-authorizer.ts";
 import { type Envoy, startEnvoy } from "../support/start-envoy.ts";
@@ -50,11 +56,12 @@ function upgrade(port: number, secret: string, path: string): Promise<Upgraded> 
   });
 }
 
-for (const [name, changes] of [
-  ["as shipped", []],
-  ["with no mode override allowed", [procChanges.modeOverrideForbidden]],
-] as const satisfies readonly (readonly [string, readonly ConfigChange[]])[]) {
-  describe(`a websocket through Envoy with ext_proc ${name}`, { skip }, () => {
+for (const [name, mode, changes] of [
+  ["ext_authz", "ext_authz", []],
+  ["ext_proc", "ext_proc", []],
+  ["ext_proc, no mode override allowed", "ext_proc", [procChanges.modeOverrideForbidden]],
+] as const satisfies readonly (readonly [string, Mode, readonly ConfigChange[]])[]) {
+  describe(`a websocket through Envoy with ${name}`, { skip }, () => {
     const received: IncomingMessage[] = [];
     const sockets = new Set<Socket>();
     const backend = createServer();
@@ -78,7 +85,7 @@ for (const [name, changes] of [
       const backendPort = (backend.address() as AddressInfo).port;
       const where = places({ authorizers: [authorizer.port], backendPort });
       const config = [where, procChanges.websocketUpgrades, ...changes];
-      envoy = await startEnvoy(binary, envoyConfig(config, "ext_proc"));
+      envoy = await startEnvoy(binary, envoyConfig(config, mode));
     });
     after(async () => {
       await envoy.stop();
