@@ -39,7 +39,12 @@ for (const [failures, changes] of [
     });
 
     const body = chat("AgentX-LLM");
-    const ask = (): Promise<HttpAnswer> => call({ port: envoy.port, path, headers, body });
+    /** Status 0: the backend was answering already when Envoy gave the request up. */
+    const ask = (): Promise<Pick<HttpAnswer, "status">> =>
+      call({ port: envoy.port, path, headers, body }).catch((error: unknown) => {
+        assert.ok(error instanceof Error && "code" in error && error.code === "ECONNRESET");
+        return { status: 0 };
+      });
 
     /** Asks with the answer cut after each number of bytes, and gives the statuses. */
     async function cutAll(
@@ -78,7 +83,7 @@ for (const [failures, changes] of [
         ...(await cutAll("stall", lengths(151, whole - 200))),
         ...(await cutAll("reset", [whole])),
       ];
-      assert.deepEqual(new Set(all), new Set([503, 200]));
+      assert.deepEqual(new Set(all.filter((status) => status !== 0)), new Set([503, 200]));
     });
   });
 }
