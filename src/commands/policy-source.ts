@@ -5,7 +5,8 @@ import { setTimeout as wait } from "node:timers/promises";
 import { policyLabel } from "../controller/config-maps.ts";
 import type { KubeObject } from "../kubernetes/transport.ts";
 import type { Settings } from "../settings.ts";
-import type { ConfigMapData, CopyOutcome, PolicyCopy } from "../sources/configmap-source.ts";
+import type { ConfigMapData } from "../sources/configmap-set.ts";
+import type { CopyOutcome, PolicyCopy } from "../sources/configmap-source.ts";
 import { createFileSource } from "../sources/file-source.ts";
 import type { PolicySource, SnapshotHolder, SourceEvents } from "../sources/source.ts";
 

@@ -4,7 +4,6 @@
 import { hash } from "node:crypto";
 import {
   type DocumentAbout,
-  type DocumentCounts,
   decodeIndex,
   encodeIndex,
   type IndexedShard,
@@ -51,17 +50,34 @@ export type DocumentFault = "absent" | "torn" | "invalid" | "unsupported";
 /** Shards as they were decoded, by the hash of their text and where they stood. */
 export type DecodedShards = ReadonlyMap<string, readonly Resource[]>;
 
+/** One shard as its index names it. */
+export type WholeShard = {
+  /** Its number, among how many, and the hash of its text: what `DecodedShards` know it by. */
+  readonly place: string;
+  readonly shard: number;
+  readonly text: string;
+};
+
+/** Index and shards belong together. What the shards say has not been looked at. */
+export type WholeDocument = DocumentAbout & {
+  readonly ok: true;
+  readonly shards: readonly WholeShard[];
+};
+
+export type FaultyDocument = {
+  readonly ok: false;
+  readonly kind: DocumentFault;
+  readonly message: string;
+};
+
 export type DecodedDocument =
-  | {
+  | (DocumentAbout & {
       readonly ok: true;
       readonly resources: readonly Resource[];
-      readonly revision: string;
-      readonly modelExists: boolean;
-      readonly counts: DocumentCounts;
       /** For the next decoding: what has not changed is not decoded again. */
       readonly shards: DecodedShards;
-    }
-  | { readonly ok: false; readonly kind: DocumentFault; readonly message: string };
+    })
+  | FaultyDocument;
 
 /** Characters of a message about a document that is wrong. */
 const messageLengthMax = 500;
@@ -108,6 +124,21 @@ function tooLarge(records: readonly EncodedRecord[]): EncodeFailure {
 
 /** Never throws. `known`: the shards of a document decoded before. */
 export function decodeDocument(read: DocumentReader, known?: DecodedShards): DecodedDocument {
+  const document = readDocument(read);
+  if (!document.ok) return document;
+  const { shards: whole, ...about } = document;
+  const decoded = decodeShards(whole, known);
+  return decoded.ok ? { ...about, ...decoded } : decoded;
+}
+
+/**
+ * Cheap beside the decoding, for a torn document is usual. Never throws. `sha256Of`: the hash of a shard's text, from who
+ * may know it already.
+ */
+export function readDocument(
+  read: DocumentReader,
+  sha256Of: (shard: number, text: string) => string = (_, text) => sha256(text),
+): WholeDocument | FaultyDocument {
   if (read.index === undefined) return refused("absent", "there is no index");
   if (read.index.length > configMapBytesMax) {
     return refused("invalid", "the index: is larger than a ConfigMap can be");
@@ -120,31 +151,41 @@ export function decodeDocument(read: DocumentReader, known?: DecodedShards): Dec
     return refused("invalid", "the index: is not as it is written");
   }
   const { shards: indexed, ...about } = decoded.index;
-  // All of them before any is decoded: a torn document is usual and must be cheap to recognise.
-  const texts: string[] = [];
-  for (const { shard, sha256: wanted } of indexed) {
+  const shards: WholeShard[] = [];
+  for (const each of indexed) {
+    const { shard } = each;
     const text = read.shard(shard);
     if (text === undefined)
       return refused("torn", `shard ${shard} of ${indexed.length} is missing`);
-    if (sha256(text) !== wanted) {
+    if (sha256Of(shard, text) !== each.sha256) {
       return refused("torn", `shard ${shard} of ${indexed.length} is not the one in the index`);
     }
-    texts.push(text);
+    shards.push({ place: placeOf(each, indexed.length), shard, text });
   }
+  return { ok: true, ...about, shards };
+}
+
+/**
+ * All shards of a whole document. Never throws. `known`: the shards of a document decoded before; a shard that is in there
+ * needs no text.
+ */
+export function decodeShards(
+  whole: readonly (Omit<WholeShard, "text"> & { readonly text?: string })[],
+  known?: DecodedShards,
+): Pick<Extract<DecodedDocument, { ok: true }>, "ok" | "resources" | "shards"> | FaultyDocument {
   const resources: Resource[] = [];
   const shards = new Map<string, readonly Resource[]>();
-  for (const [at, { shard, sha256: digest }] of indexed.entries()) {
-    const place = placeOf({ shard, sha256: digest }, indexed.length);
+  for (const { place, shard, text } of whole) {
     let found = known?.get(place);
     if (found === undefined) {
-      const fresh = decodeShard(texts[at] ?? "", { shard, shards: indexed.length });
+      const fresh = decodeShard(text ?? "", { shard, shards: whole.length });
       if (!fresh.ok) return refused("invalid", fresh.message);
       found = fresh.resources;
     }
     shards.set(place, found);
     for (const resource of found) resources.push(resource);
   }
-  return { ok: true, resources, ...about, shards };
+  return { ok: true, resources, shards };
 }
 
 /** A shard is right for one place among so many only. */
@@ -152,10 +193,11 @@ function placeOf({ shard, sha256: digest }: IndexedShard, shards: number): strin
   return `${shard}/${shards} ${digest}`;
 }
 
-function refused(kind: DocumentFault, message: string): DecodedDocument {
+function refused(kind: DocumentFault, message: string): FaultyDocument {
   return { ok: false, kind, message: message.slice(0, messageLengthMax) };
 }
 
-function sha256(text: string): string {
+/** In lower-case hex. */
+export function sha256(text: string): string {
   return hash("sha256", text, "hex");
 }

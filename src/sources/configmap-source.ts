@@ -1,16 +1,13 @@
 // The policy from the ConfigMaps that the controller writes, as a watch brings them: taken only when index and shards are
 // of one policy. While they are not, or the API server is away, the last good policy stays; at the start that may be a
-// copy that was mounted.
+// copy that was mounted. A large policy is loaded in a thread: what the watch brings meanwhile is looked at after it.
 
 import type { Snapshot } from "../core/snapshot.ts";
-import { compilePolicy } from "../policy/compile.ts";
-import {
-  type DecodedDocument,
-  type DecodedShards,
-  type DocumentReader,
-  decodeDocument,
-} from "../policy/document.ts";
+import { type DocumentReader, readDocument, type WholeDocument } from "../policy/document.ts";
 import type { LocatedProblem } from "../policy/problem.ts";
+import { type ConfigMaps, createSetReader, type FoundSet, isSameSet } from "./configmap-set.ts";
+import { createDocumentLoader, type DocumentLoader } from "./document-loader.ts";
+import type { DocumentAnswer } from "./load-messages.ts";
 import type {
   PolicyCounts,
   PolicySource,
@@ -19,12 +16,6 @@ import type {
   SourceHealth,
 } from "./source.ts";
 
-/** Names of the data entries in a ConfigMap. */
-const indexEntry = "index.json";
-const recordsEntry = "policy.json";
-
-export type ConfigMapData = { readonly data?: Readonly<Record<string, string>> };
-
 /** What the source needs of a reflector. */
 export type ConfigMapWatch = {
   start(): void;
@@ -32,7 +23,7 @@ export type ConfigMapWatch = {
   /** Whether a complete list has been seen; stays true through reconnects. */
   synced(): boolean;
   /** By metadata.name; always a complete set. */
-  items(): ReadonlyMap<string, ConfigMapData>;
+  items(): ConfigMaps;
   health(): { readonly confirmedAtMs: number | undefined; readonly lastError: string | undefined };
 };
 
@@ -49,6 +40,8 @@ export type ConfigMapSourceOptions = {
   readonly events: SourceEvents;
   /** Calls back once, after some time; returns what takes it back. For tests. */
   readonly schedule?: (work: () => void, ms: number) => () => void;
+  /** For tests. */
+  readonly loader?: DocumentLoader;
 };
 
 export type PolicyCopy = {
@@ -72,6 +65,12 @@ export const firstListMsMax = 10_000;
 /** Without a word of the API server for so long, while calls fail, a source is not healthy; it goes on. */
 export const silentMsMax = 120_000;
 
+/** A load that failed, as for want of memory, is tried again after so long. */
+export const retryMs = 15_000;
+
+type WholeSet = FoundSet & { readonly document: WholeDocument };
+type LoadedDocument = Extract<DocumentAnswer, { kind: "loaded" }>;
+
 const notLoaded = "not loaded yet";
 const copyOnly = "the policy is a mounted copy: the ConfigMaps have not been listed yet";
 
@@ -86,14 +85,18 @@ export function createConfigMapSource(
 class ConfigMapSource implements PolicySource, SnapshotHolder {
   readonly #options: ConfigMapSourceOptions;
   readonly #watch: ConfigMapWatch;
+  readonly #loader: DocumentLoader;
+  readonly #findSet: ReturnType<typeof createSetReader>;
   #snapshot: Snapshot | undefined;
   #loadedAtMs: number | undefined;
   #counts = noCounts;
   #health: SourceHealth = { healthy: false, lastError: notLoaded, problems: [] };
-  #shards: DecodedShards | undefined;
-  /** What the policy in force was read from, as the watch gave it: the very same again is nothing new. */
-  #accepted: ReadonlyMap<string, ConfigMapData> = new Map();
+  /** What the policy in force was read from. */
+  #accepted: ConfigMaps = new Map();
+  /** While a set is loaded, none is looked at. */
+  #isLoading = false;
   #cancelTorn: (() => void) | undefined;
+  #cancelRetry: () => void = () => {};
   #cancelFirstList: () => void = () => {};
   #firstRead: () => void = () => {};
   #isStarted = false;
@@ -101,7 +104,9 @@ class ConfigMapSource implements PolicySource, SnapshotHolder {
 
   constructor(options: ConfigMapSourceOptions) {
     this.#options = options;
-    this.#watch = options.watch(() => this.#changed());
+    this.#loader = options.loader ?? createDocumentLoader();
+    this.#findSet = createSetReader(options.name);
+    this.#watch = options.watch(() => this.#look());
   }
 
   async start(): Promise<void> {
@@ -123,9 +128,10 @@ class ConfigMapSource implements PolicySource, SnapshotHolder {
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#cancelTorn?.();
+    this.#cancelRetry();
     this.#cancelFirstList();
     this.#firstRead();
-    await this.#watch.stop();
+    await Promise.all([this.#watch.stop(), this.#loader.end()]);
   }
 
   current(): Snapshot | undefined {
@@ -151,37 +157,85 @@ class ConfigMapSource implements PolicySource, SnapshotHolder {
     return this.#counts;
   }
 
-  #changed(): void {
-    if (this.#isStopped || !this.#watch.synced()) return;
+  /** At what there is: a set that is whole, and new, is loaded. */
+  #look(): void {
+    if (this.#isStopped || this.#isLoading || !this.#watch.synced()) return;
     this.#cancelFirstList();
-    this.#read();
+    this.#cancelRetry();
+    const items = this.#watch.items();
+    if (this.#health.healthy && isSameSet(this.#accepted, items)) {
+      this.#cancelTornTimer();
+      return;
+    }
+    const { document, from } = this.#findSet(items);
+    if (!document.ok && document.kind === "torn") this.#waitForRest(document.message);
+    else this.#cancelTornTimer();
+    if (document.ok) {
+      const answer = this.#load(document);
+      if (answer instanceof Promise) {
+        void this.#takeLater(answer, { document, from });
+        return;
+      }
+      // Nothing of the thread is needed any more: its next load would begin with all shards.
+      if (this.#take(answer, { document, from })) void this.#loader.end();
+    } else if (document.kind !== "torn") this.#reject(this.#about(document.message));
     this.#firstRead();
+  }
+
+  #load(document: WholeDocument): DocumentAnswer | Promise<DocumentAnswer> {
+    const inForce = this.#snapshot?.revision;
+    return this.#loader.load(document, { nowMs: this.#options.nowMs(), inForce });
+  }
+
+  /** Rejects never. Ends with a look at what has come meanwhile. */
+  async #takeLater(loading: Promise<DocumentAnswer>, set: WholeSet): Promise<void> {
+    this.#isLoading = true;
+    const answer = await loading.catch(failed);
+    if (this.#isStopped) return;
+    this.#isLoading = false;
+    if (answer.kind !== "failed") this.#take(answer, set);
+    else {
+      this.#reject(this.#about(answer.message));
+      this.#cancelRetry = this.#schedule(() => this.#look(), retryMs);
+    }
+    if (!isSameSet(set.from, this.#watch.items())) this.#look();
+    this.#firstRead();
+  }
+
+  /** Whether it is in force. */
+  #take(answer: DocumentAnswer, { document, from }: WholeSet): boolean {
+    if (answer.kind === "refused") {
+      this.#reject(this.#about(answer.message));
+      return false;
+    }
+    const wasHealthy = this.#health.healthy;
+    this.#health = { healthy: true, lastError: undefined, problems: [] };
+    this.#accepted = from;
+    const current = this.#snapshot;
+    if (answer.kind === "loaded" && document.revision !== current?.revision) this.#put(answer);
+    else if (!wasHealthy && current !== undefined) this.#options.events.recovered?.(current, []);
+    return true;
+  }
+
+  #put({ snapshot, counts }: LoadedDocument): void {
+    this.#snapshot = snapshot;
+    this.#counts = counts;
+    this.#loadedAtMs = this.#options.nowMs();
+    this.#options.events.replaced(snapshot, []);
   }
 
   /** Never in place of what the watch has brought: that is as new, or newer. Rejects never. */
   async #takeCopy(): Promise<void> {
     const { copy } = this.#options;
     if (copy === undefined) return;
-    let document: DecodedDocument;
-    try {
-      document = decodeDocument(await copy.read());
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      copy.report({ kind: "refused", reason });
-      return;
-    }
+    const loaded = await this.#loadCopy(copy);
     if (this.#isStopped) return;
-    if (!document.ok) {
-      const { kind, message } = document;
-      copy.report({ kind: kind === "absent" ? "absent" : "refused", reason: message });
+    if (loaded.kind !== "loaded" || this.#snapshot !== undefined) {
+      copy.report(loaded.kind === "loaded" ? { kind: "late" } : loaded);
       return;
     }
-    if (this.#snapshot !== undefined) {
-      copy.report({ kind: "late" });
-      return;
-    }
-    copy.report({ kind: "taken", revision: document.revision });
-    this.#put(document);
+    copy.report({ kind: "taken", revision: loaded.snapshot.revision });
+    this.#put(loaded);
     // The watch has still to say that it is in force: healthy is who has seen the cluster.
     const known = this.#health.lastError;
     const lastError = known === undefined || known === notLoaded ? copyOnly : known;
@@ -189,66 +243,28 @@ class ConfigMapSource implements PolicySource, SnapshotHolder {
     this.#firstRead();
   }
 
-  #read(): void {
-    const items = this.#watch.items();
-    const { name } = this.#options;
-    const main = items.get(name)?.data;
-    const used = new Map([[name, items.get(name) ?? {}]]);
-    const read = {
-      index: main?.[indexEntry],
-      shard: (number: number) => {
-        if (number === 0) return main?.[recordsEntry];
-        const shard = items.get(`${name}-${number}`);
-        if (shard !== undefined) used.set(`${name}-${number}`, shard);
-        return shard?.data?.[recordsEntry];
-      },
-    };
-    if (this.#health.healthy && this.#isAccepted(items)) {
-      this.#cancelTornTimer();
-      return;
+  /** Rejects never. */
+  async #loadCopy(copy: PolicyCopy): Promise<CopyOutcome | LoadedDocument> {
+    try {
+      const document = readDocument(await copy.read());
+      if (!document.ok) {
+        const { kind, message } = document;
+        return { kind: kind === "absent" ? "absent" : "refused", reason: message };
+      }
+      const answer = await this.#load(document);
+      if (answer.kind === "refused") return { kind: "refused", reason: answer.message };
+      return answer.kind === "unchanged" ? { kind: "late" } : answer;
+    } catch (error) {
+      // What was loaded on the loop meanwhile has ended the thread.
+      if (this.#snapshot !== undefined) return { kind: "late" };
+      return { kind: "refused", reason: failed(error).message };
     }
-    const document = decodeDocument(read, this.#shards);
-    if (document.ok) {
-      this.#cancelTornTimer();
-      this.#accepted = used;
-      this.#accept(document);
-    } else if (document.kind === "torn") this.#waitForRest(document.message);
-    else {
-      this.#cancelTornTimer();
-      this.#reject(`ConfigMap ${name}: ${document.message}`);
-    }
-  }
-
-  #isAccepted(items: ReadonlyMap<string, ConfigMapData>): boolean {
-    if (this.#accepted.size === 0) return false;
-    for (const [name, item] of this.#accepted) if (items.get(name) !== item) return false;
-    return true;
-  }
-
-  #accept(document: Extract<DecodedDocument, { ok: true }>): void {
-    const wasHealthy = this.#health.healthy;
-    this.#health = { healthy: true, lastError: undefined, problems: [] };
-    this.#shards = document.shards;
-    if (document.revision !== this.#snapshot?.revision) this.#put(document);
-    else if (!wasHealthy) this.#options.events.recovered?.(this.#snapshot, []);
-  }
-
-  #put(document: Extract<DecodedDocument, { ok: true }>): void {
-    const { nowMs, events } = this.#options;
-    const { resources, modelExists, revision, shards } = document;
-    const { snapshot, counts } = compilePolicy(resources, { nowMs: nowMs(), modelExists });
-    this.#shards = shards;
-    // The controller's own word for it, so that both speak of one revision.
-    this.#snapshot = { ...snapshot, revision };
-    this.#counts = counts;
-    this.#loadedAtMs = nowMs();
-    events.replaced(this.#snapshot, []);
   }
 
   #waitForRest(message: string): void {
     this.#cancelTorn ??= this.#schedule(() => {
       this.#cancelTorn = undefined;
-      this.#reject(`ConfigMap ${this.#options.name}: ${message}`);
+      this.#reject(this.#about(message));
     }, tornMsMax);
   }
 
@@ -264,9 +280,17 @@ class ConfigMapSource implements PolicySource, SnapshotHolder {
     this.#options.events.rejected(message, problems);
   }
 
+  #about(message: string): string {
+    return `ConfigMap ${this.#options.name}: ${message}`;
+  }
+
   #schedule(work: () => void, ms: number): () => void {
     return (this.#options.schedule ?? later)(work, ms);
   }
+}
+
+function failed(error: unknown): { readonly kind: "failed"; readonly message: string } {
+  return { kind: "failed", message: error instanceof Error ? error.message : String(error) };
 }
 
 function later(work: () => void, ms: number): () => void {

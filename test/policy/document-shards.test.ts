@@ -7,7 +7,9 @@ import {
   type DocumentReader,
   type DocumentSet,
   decodeDocument,
+  decodeShards,
   encodeDocument,
+  readDocument,
 } from "../../src/policy/document.ts";
 import { encodeIndex } from "../../src/policy/document-index.ts";
 import { configMapBytesMax, shardBytesWanted } from "../../src/policy/document-shards.ts";
@@ -129,6 +131,38 @@ test("decodeDocument knows a shard again only where it stood, among as many", ()
     const after = decodeDocument(pinned(second), before.shards);
     assert.match(verdict(after), /belongs to another shard/);
   }
+});
+
+test("readDocument takes the hash of a shard from who knows it, and believes it", () => {
+  const document = encoded(largePolicy(3_000));
+  const asked: number[] = [];
+  const hashes = new Map([...document.shards].map(([at, text]) => [at, hash("sha256", text)]));
+  const read = readDocument({ ...readerOf(document), shard: () => "" }, (shard, text) => {
+    asked.push(shard);
+    assert.equal(text, "");
+    return hashes.get(shard) ?? "";
+  });
+  assert.ok(read.ok);
+  assert.deepEqual(asked, [...document.shards.keys()]);
+  const another = readDocument(
+    readerOf(document),
+    (shard) => hashes.get(shard === 2 ? 1 : shard) ?? "",
+  );
+  assert.ok(!another.ok);
+  assert.equal(another.kind, "torn");
+});
+
+test("decodeShards needs the text of a shard only where it is not known", () => {
+  const whole = readDocument(readerOf(encoded(largePolicy(3_000))));
+  assert.ok(whole.ok);
+  const decoded = decodeShards(whole.shards);
+  assert.ok(decoded.ok);
+  const bare = whole.shards.map(({ place, shard }) => ({ place, shard }));
+  assert.deepEqual(decodeShards(bare, decoded.shards), decoded);
+  const [first, ...others] = decoded.shards;
+  assert.ok(first !== undefined);
+  const lost = decodeShards(bare, new Map(others));
+  assert.deepEqual(lost, { ok: false, kind: "invalid", message: "shard 1: is no JSON" });
 });
 
 /** A document of these texts whose index has the right hashes. */

@@ -1,135 +1,57 @@
-// The ConfigMap source on a scripted watch: the contract of every source, and what only it can meet: torn sets, shards,
-// and an API server that is away.
+// The ConfigMap source on a scripted watch: the contract of every source, on the loop and in a thread, and what only it
+// can meet: torn sets, shards, an API server that is away, and what the watch brings while a policy is loaded.
 
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { test } from "node:test";
-import { compilePolicy } from "../../src/policy/compile.ts";
-import { decodeResource } from "../../src/policy/decode.ts";
-import { type DocumentSet, encodeDocument } from "../../src/policy/document.ts";
-import type { Resource } from "../../src/policy/resources.ts";
+import type { DocumentSet } from "../../src/policy/document.ts";
 import {
-  type ConfigMapData,
   type CopyOutcome,
-  createConfigMapSource,
   firstListMsMax,
   type PolicyCopy,
   silentMsMax,
   tornMsMax,
 } from "../../src/sources/configmap-source.ts";
-import type { SourceEvents } from "../../src/sources/source.ts";
-import { contractNowMs, testSourceContract } from "./source-contract.ts";
+import { createDocumentLoader } from "../../src/sources/document-loader.ts";
+import {
+  alias,
+  documentOf,
+  large,
+  name,
+  recorded,
+  script,
+  target,
+  tiny,
+  turns,
+} from "./configmap-script.ts";
+import { type SourceDriver, testSourceContract } from "./source-contract.ts";
 
-const name = "policy";
-
-function alias(objectName: string, spec: object): Resource {
-  const { resource } = decodeResource({
-    apiVersion: "aliasguard.dev/v1alpha1",
-    kind: "ModelAlias",
-    metadata: { name: objectName, namespace: "default" },
-    spec,
-  });
-  assert.ok(resource);
-  return resource;
-}
-
-function documentOf(resources: readonly Resource[]): DocumentSet {
-  const { snapshot, counts } = compilePolicy(resources, { nowMs: 0 });
-  const about = { revision: snapshot.revision, counts, modelExists: false };
-  const document = encodeDocument(resources, about);
-  assert.ok("index" in document);
-  return document;
-}
-
-/** A policy of thousands of aliases, so that it needs shards. */
-const large = (target: string): DocumentSet =>
-  documentOf(
-    Array.from({ length: 6000 }, (_, at) =>
-      alias(`a${at}`, { alias: at === 0 ? "fast" : `${"x".repeat(200)}-${at}`, target }),
-    ),
-  );
-
-/** A watch, a clock for its waits, and what it has told. */
-function script(events: SourceEvents, copy?: PolicyCopy) {
-  const items = new Map<string, ConfigMapData>();
-  const waits: { work: () => void; ms: number }[] = [];
-  const state = {
-    isSynced: true,
-    isStarted: false,
-    lastError: undefined as string | undefined,
-    silentMs: 0,
-  };
-  let onChange = (): void => {};
-  const source = createConfigMapSource({
-    name,
-    nowMs: () => contractNowMs,
-    monotonicMs: () => state.silentMs,
-    events,
-    ...(copy && { copy }),
-    schedule: (work, ms) => {
-      const wait = { work, ms };
-      waits.push(wait);
-      return () => {
-        if (waits.includes(wait)) waits.splice(waits.indexOf(wait), 1);
-      };
-    },
-    watch: (changed) => {
-      onChange = () => {
-        if (state.isStarted) changed();
-      };
-      return {
-        start: () => {
-          state.isStarted = true;
-          setImmediate(() => onChange());
-        },
-        stop: async () => {
-          state.isStarted = false;
-        },
-        synced: () => state.isSynced,
-        items: () => items,
-        health: () => ({ confirmedAtMs: 0, lastError: state.lastError }),
-      };
-    },
-  });
-  const set = (configMap: string, data: Readonly<Record<string, string>>): void => {
-    items.set(configMap, { data });
-    onChange();
-  };
+/** A shard that its index names, and that no controller writes. */
+const strange = (): Readonly<Record<string, string>> => {
+  const { index, shards } = documentOf([]);
+  const text = '[\n{"kind":"Strange"}\n]';
+  const hashOf = (of: string): string => createHash("sha256").update(of).digest("hex");
   return {
-    source,
-    items,
-    state,
-    set,
-    changed: () => onChange(),
-    /** As the controller writes it: the shards first. */
-    write: ({ index, shards }: DocumentSet): void => {
-      for (const [shard, text] of shards) {
-        if (shard > 0) set(`${name}-${shard}`, { "policy.json": text });
-      }
-      const small = shards.get(0);
-      set(name, { "index.json": index, ...(small === undefined ? {} : { "policy.json": small }) });
-    },
-    /** Lets the waits of this length end. */
-    pass: (ms: number): void => {
-      for (const wait of [...waits].filter((each) => each.ms === ms)) {
-        waits.splice(waits.indexOf(wait), 1);
-        wait.work();
-      }
-    },
+    "index.json": index.replace(hashOf(shards.get(0) ?? ""), hashOf(text)),
+    "policy.json": text,
   };
-}
+};
 
 const broken: readonly Readonly<Record<string, string>>[] = [
   { "index.json": "{" },
   { "index.json": "{}" },
   { "index.json": documentOf([]).index.replace('"formatVersion":1', '"formatVersion":2') },
   { "other.json": "{}" },
+  strange(),
 ];
 
-testSourceContract({
-  name: "createConfigMapSource",
+const driverOf = (what: string, lengthMax: number | undefined): SourceDriver => ({
+  name: what,
   badVariants: broken.length,
-  setUp: async (_t, events) => {
-    const { source, items, set, write, changed } = script(events);
+  setUp: async (t, events) => {
+    const loader = createDocumentLoader(lengthMax === undefined ? {} : { lengthMax });
+    const { source, items, set, write, changed, settle } = script(events, { loader });
+    t.after(() => source.stop());
     return {
       source,
       put: async (policy) => {
@@ -140,26 +62,17 @@ testSourceContract({
         items.delete(name);
         changed();
       },
-      settle: async () => {},
+      settle,
     };
   },
 });
 
-function recorded(copy?: PolicyCopy) {
-  const told: string[] = [];
-  const events: SourceEvents = {
-    replaced: () => told.push("replaced"),
-    rejected: (message) => told.push(`rejected: ${message}`),
-    recovered: () => told.push("recovered"),
-  };
-  return { told, ...script(events, copy) };
-}
+testSourceContract(driverOf("createConfigMapSource", undefined));
+testSourceContract(driverOf("createConfigMapSource with a thread", 0));
 
-const target = ({ source }: Pick<ReturnType<typeof script>, "source">): string | undefined =>
-  source.current()?.aliases.get("fast")?.targets[0]?.model;
-
-test("createConfigMapSource never serves a torn set: shards of the new policy under the old index", async () => {
+test("createConfigMapSource never serves a torn set: shards of the new policy under the old index", async (t) => {
   const it = recorded();
+  t.after(() => it.source.stop());
   it.write(large("a"));
   await it.source.start();
   assert.equal(target(it), "a");
@@ -167,15 +80,18 @@ test("createConfigMapSource never serves a torn set: shards of the new policy un
   assert.ok(next.shards.size > 1);
   for (const [shard, text] of next.shards) {
     it.set(`${name}-${shard}`, { "policy.json": text });
+    await it.settle();
     assert.equal(target(it), "a");
   }
   it.set(name, { "index.json": next.index });
+  await it.settle();
   assert.equal(target(it), "b");
   assert.deepEqual(it.told, ["replaced", "replaced"]);
 });
 
-test("createConfigMapSource keeps the last good policy when a shard is deleted, and says so after a while", async () => {
+test("createConfigMapSource keeps the last good policy when a shard is deleted, and says so after a while", async (t) => {
   const it = recorded();
+  t.after(() => it.source.stop());
   it.write(large("a"));
   await it.source.start();
   it.items.delete(`${name}-2`);
@@ -186,12 +102,14 @@ test("createConfigMapSource keeps the last good policy when a shard is deleted, 
   assert.equal(it.source.health().healthy, false);
   assert.match(it.told[1] ?? "", /^rejected: ConfigMap policy: shard \d+ of \d+ is /);
   it.write(large("b"));
+  await it.settle();
   assert.equal(target(it), "b");
   assert.equal(it.source.health().healthy, true);
 });
 
-test("createConfigMapSource says after a while that a shard is gone under the same index, and when it is back", async () => {
+test("createConfigMapSource says after a while that a shard is gone under the same index, and when it is back", async (t) => {
   const it = recorded();
+  t.after(() => it.source.stop());
   const document = large("a");
   it.write(document);
   await it.source.start();
@@ -204,6 +122,7 @@ test("createConfigMapSource says after a while that a shard is gone under the sa
     assert.equal(it.source.health().healthy, false);
     assert.equal(target(it), "a");
     it.write(document);
+    await it.settle();
     assert.equal(it.source.health().healthy, true);
   }
   const torn = "rejected: ConfigMap policy: shard 2 of";
@@ -213,13 +132,15 @@ test("createConfigMapSource says after a while that a shard is gone under the sa
   );
 });
 
-test("createConfigMapSource does not complain of a set that is torn for a moment", async () => {
+test("createConfigMapSource does not complain of a set that is torn for a moment", async (t) => {
   const it = recorded();
+  t.after(() => it.source.stop());
   it.write(large("a"));
   await it.source.start();
   const next = large("b");
   it.set(name, { "index.json": next.index });
   it.write(next);
+  await it.settle();
   it.pass(tornMsMax);
   assert.deepEqual(it.told, ["replaced", "replaced"]);
 });
@@ -296,14 +217,9 @@ function copyOf(document: DocumentSet | Error) {
   return { copy, outcomes, release };
 }
 
-const turns = async (): Promise<void> => {
-  for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
-};
-const tiny = (model: string): DocumentSet => documentOf([alias("fast", { target: model })]);
-
 test("createConfigMapSource starts from a copy while the API server is away, and is not healthy until it is there", async () => {
   const { copy, outcomes, release } = copyOf(tiny("a"));
-  const it = recorded(copy);
+  const it = recorded({ copy });
   it.state.isSynced = false;
   release();
   await it.source.start();
@@ -324,7 +240,7 @@ test("createConfigMapSource starts from a copy while the API server is away, and
 
 test("createConfigMapSource recovers, and replaces nothing, when the watch brings what the copy was", async () => {
   const { copy, release } = copyOf(tiny("a"));
-  const it = recorded(copy);
+  const it = recorded({ copy });
   it.state.isSynced = false;
   release();
   await it.source.start();
@@ -335,7 +251,7 @@ test("createConfigMapSource recovers, and replaces nothing, when the watch bring
 
 test("createConfigMapSource never puts a copy in the place of what the watch brought", async () => {
   const { copy, outcomes, release } = copyOf(tiny("old"));
-  const it = recorded(copy);
+  const it = recorded({ copy });
   it.write(tiny("new"));
   await it.source.start();
   release();
@@ -359,7 +275,7 @@ const unusable: readonly (readonly [string, DocumentSet | Error, CopyOutcome["ki
 for (const [what, document, kind, reason] of unusable) {
   test(`createConfigMapSource does without a copy that is ${what}, and says why`, async () => {
     const { copy, outcomes, release } = copyOf(document);
-    const it = recorded(copy);
+    const it = recorded({ copy });
     it.state.isSynced = false;
     const starting = it.source.start();
     release();

@@ -5,10 +5,11 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { defaultLoadLimits, loadPolicy } from "../../src/sources/load-policy.ts";
+import { loadPolicy } from "../../src/sources/load-policy.ts";
 import { compileManifests, readManifestFiles } from "../../src/sources/manifest-files.ts";
 import { hashManifestFiles } from "../../src/sources/manifest-hash.ts";
 import { listManifestFiles } from "../../src/sources/manifest-listing.ts";
+import { defaultLoadLimits } from "../../src/sources/policy-thread.ts";
 
 const never = new AbortController().signal;
 
