@@ -109,3 +109,15 @@ export function createSettingReader(issues: string[]) {
     },
   };
 }
+
+/** NAMESPACE/NAME of a ConfigMap. */
+export function readConfigMap(
+  given: SettingText,
+  reader: SettingReader,
+): { readonly namespace: string; readonly name: string } {
+  const isName = matches(
+    /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\/[a-z0-9]([-.a-z0-9]{0,240}[a-z0-9])?$/,
+  );
+  const [namespace = "", name = ""] = reader.one(given, isName, "NAMESPACE/NAME").split("/");
+  return { namespace, name };
+}

@@ -13,6 +13,7 @@ import {
 import {
   createSettingReader,
   matches,
+  readConfigMap,
   readFlags,
   readSetting,
   type SettingName,
@@ -94,6 +95,11 @@ export const settingRows = [
   row("query-parameters", "", "More query parameters to allow on every path, with commas."),
   row("body-fields", "", "Refused body fields to let through all the same, with commas."),
   row(
+    "response-model",
+    "ignore",
+    "Over ext_proc: ignore, count responses by the model that they name, or requested: count, and show the caller's name in its place. ext_authz sees no response.",
+  ),
+  row(
     "in-flight-bytes-max",
     "268435456",
     "Bytes of checks that are read at a time, by their real length.",
@@ -121,23 +127,14 @@ export type Settings = {
   /** A folder; undefined: backends get no credential from us. */
   readonly upstreamCredentials: string | undefined;
   readonly decision: Omit<DecisionSettings, "hashSeed">;
+  /** What is done with the model that a response names. */
+  readonly responseModel: "ignore" | "count" | "requested";
   readonly inFlightBytesMax: number;
   readonly waitingChecksMax: number;
   readonly concurrentStreamsMax: number;
   readonly socketMode: number;
   readonly drainDelayMs: number;
 };
-
-function readConfigMap(
-  given: SettingText,
-  reader: SettingReader,
-): { readonly namespace: string; readonly name: string } {
-  const isName = matches(
-    /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\/[a-z0-9]([-.a-z0-9]{0,240}[a-z0-9])?$/,
-  );
-  const [namespace = "", name = ""] = reader.one(given, isName, "NAMESPACE/NAME").split("/");
-  return { namespace, name };
-}
 
 /** `unknownVariables`: names that look like ours and are not; a word to the operator, for they are often misspellings. */
 export type SettingsResult =
@@ -176,6 +173,7 @@ export function readSettings(args: readonly string[], env: Env): SettingsResult 
     logAllowSample: reader.number(read("log-allow-sample"), { min: 0, max: 1, whole: false }),
     upstreamCredentials: read("upstream-credentials").text || undefined,
     decision: readDecision(read, reader),
+    responseModel: reader.choice(read("response-model"), responseModels),
     inFlightBytesMax: reader.number(read("in-flight-bytes-max"), { min: 1, max: 2 ** 40 }),
     waitingChecksMax: reader.number(read("waiting-checks-max"), { min: 0, max: 1_000_000 }),
     concurrentStreamsMax: reader.number(read("concurrent-streams-max"), { min: 1, max: 100_000 }),
@@ -215,6 +213,7 @@ export function readDecisionSettings(
     : { ok: true, settings: { ...decision, hashSeed: 0 } };
 }
 
+const responseModels = ["ignore", "count", "requested"] as const;
 const logLevels = ["debug", "info", "warn", "error", "silent"] as const;
 
 /**

@@ -6,7 +6,7 @@ import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { after, test } from "node:test";
 import { runCheck } from "../src/commands/check.ts";
 import { runLint } from "../src/commands/lint.ts";
-import { decisionLogFields } from "../src/telemetry/decision-log.ts";
+import { decisionLogFields, responseLogFields } from "../src/telemetry/decision-log.ts";
 import { readmeTables, tableUnder } from "./readme/tables.ts";
 import { createTempFolder } from "./support/temp-folder.ts";
 
@@ -21,9 +21,11 @@ for (const [heading, rows] of readmeTables) {
   });
 }
 
-test("README lists every field of the decision log", () => {
-  const fields = decisionLogFields.map((field) => `\`${field}\``).join(", ");
-  assert.ok(readme.includes(`those that are known: ${fields}.`));
+test("README lists every field of the decision log, and of the lines about responses", () => {
+  const lists = [decisionLogFields, responseLogFields];
+  const [decision, response] = lists.map((each) => each.map((field) => `\`${field}\``).join(", "));
+  assert.ok(readme.includes(`those that are known: ${decision}.`));
+  assert.ok(readme.includes(`"response" and of these: ${response}.`));
 });
 
 /** The README's policy in a folder of its own, as a reader would save it. */

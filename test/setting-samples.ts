@@ -154,6 +154,12 @@ export const samples: Readonly<Record<Row, Sample>> = {
     value: ["extra_body", "metadata.langfuse_*", "aws_*", "tools[].type=mcp"],
     bad: ["model", "messages", "extra_bodies", "constructor", "langfuse_host", "*", "extra_body,"],
   },
+  "response-model": {
+    text: "requested",
+    read: ({ responseModel }) => responseModel,
+    value: "requested",
+    bad: ["", "Count", "true", "rewrite", "count,requested", "constructor"],
+  },
   "in-flight-bytes-max": {
     text: "1",
     read: ({ inFlightBytesMax }) => inFlightBytesMax,

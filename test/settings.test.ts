@@ -42,6 +42,7 @@ test("readSettings has the defaults of the table", () => {
     logAllowSample: 1,
     upstreamCredentials: undefined,
     decision,
+    responseModel: "ignore",
     inFlightBytesMax: 268_435_456,
     waitingChecksMax: 4096,
     concurrentStreamsMax: 512,

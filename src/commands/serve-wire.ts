@@ -3,16 +3,17 @@
 
 import { randomInt } from "node:crypto";
 import { createDecider } from "../core/decide.ts";
-import type { CheckObservation } from "../core/observation.ts";
+import type { CheckObservation, ResponseObservation } from "../core/observation.ts";
 import { withUpstreamCredentials } from "../core/upstream-credential.ts";
 import { createCheckHandler } from "../envoy/check-handler.ts";
 import type { Health } from "../envoy/health.ts";
 import { createProcessHandler } from "../envoy/process-handler.ts";
+import type { ResponseDeps } from "../envoy/process-response-side.ts";
 import { createEnvoyServer, type EnvoyServer } from "../envoy/server.ts";
 import { wireCodec } from "../envoy/wire.ts";
 import type { Settings } from "../settings.ts";
 import { type CredentialFiles, createCredentialFiles } from "../sources/credential-files.ts";
-import { createDecisionLog } from "../telemetry/decision-log.ts";
+import { createDecisionLog, createResponseLog } from "../telemetry/decision-log.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { createMetrics } from "../telemetry/metrics.ts";
 import type { Source } from "./policy-source.ts";
@@ -57,7 +58,8 @@ export function createWire(settings: Settings, parts: WireParts): EnvoyServer {
     reportBug: (error: unknown) => logger.error({ err: error }, "bug"),
   };
   const handler = createCheckHandler(deps);
-  const processHandler = createProcessHandler(deps);
+  const responses = createResponses(settings, logger, metrics);
+  const processHandler = createProcessHandler({ ...deps, ...responses });
   const serverSettings = {
     listen: settings.listen,
     bodyBytesMax: settings.decision.bodyBytesMax,
@@ -72,4 +74,19 @@ export function createWire(settings: Settings, parts: WireParts): EnvoyServer {
   return createEnvoyServer(serverSettings, {
     ...{ codec: wireCodec, ...handlers, health, nowMs, onCallEnd },
   });
+}
+
+/** What is done with responses; nothing where the settings ask for nothing. */
+function createResponses(
+  { responseModel: model }: Settings,
+  logger: Logger,
+  metrics: WireParts["metrics"],
+): { readonly responses?: ResponseDeps } {
+  if (model === "ignore") return {};
+  const log = createResponseLog(logger);
+  const observe = (observation: ResponseObservation): void => {
+    metrics.observeResponse(observation);
+    log(observation);
+  };
+  return { responses: { model, observe } };
 }

@@ -30,6 +30,8 @@ export type ResponseReader = {
   push(chunk: Buffer, isLast: boolean): Buffer;
   /** The distinct models named so far, at most 8. One that is not authorized always finds a place if it is the first. */
   served(): readonly ServedModel[];
+  /** Bytes that are held back now: they are lost where no further chunk is pushed. */
+  heldBytes(): number;
 };
 
 const servedMax = 8;
@@ -79,6 +81,7 @@ export function createResponseReader(
       return edits === undefined ? chunk : edits.apply(bytes, bytes.length - held.length);
     },
     served: () => served.list(),
+    heldBytes: () => (edits === undefined ? 0 : held.length),
   };
 }
 

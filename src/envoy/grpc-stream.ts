@@ -93,11 +93,23 @@ export function openAnswers(stream: ServerHttp2Stream): void {
   stream.respond(head, { waitForTrailers: true });
 }
 
-/** One of several messages. */
-export function sendNext(stream: ServerHttp2Stream, pieces: readonly Uint8Array[]): void {
+/** One of several messages. `onSent` is called when its memory is needed no more, and perhaps never on a stream that breaks. */
+export function sendNext(
+  stream: ServerHttp2Stream,
+  pieces: readonly Uint8Array[],
+  onSent: () => void = () => {},
+): void {
   openAnswers(stream);
   if (isOver(stream)) return;
-  for (const piece of frame(pieces)) stream.write(piece);
+  const framed = frame(pieces);
+  for (const piece of framed.slice(0, -1)) stream.write(piece);
+  stream.write(framed.at(-1), onSent);
+}
+
+/** Ends, with OK, a call that has answered. */
+export function endAnswers(stream: ServerHttp2Stream): void {
+  openAnswers(stream);
+  if (!isOver(stream)) stream.end();
 }
 
 /** Ends a call that has sent nothing yet. `details` are plain ASCII without %. */

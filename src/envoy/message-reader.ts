@@ -29,8 +29,11 @@ export type ReaderOptions = {
 
 /** None is called after `stop`, and `refused` and `ended` end the reading by themselves. */
 export type ReaderEvents = {
-  /** A whole message, to be dealt with before this returns. Its room is held until then; after `stop`, until `leave`. */
-  readonly message: (bytes: Buffer) => void;
+  /**
+   * A whole message, to be dealt with before this returns. Its room is held until then; after `stop`, until `leave`. `rest` is
+   * what came behind it, which is for whoever reads on after `stop`.
+   */
+  readonly message: (bytes: Buffer, rest: Buffer) => void;
   /** `seen` is what came of the message. */
   readonly refused: (reason: DenyReason, seen: Uint8Array) => void;
   /** The peer will send nothing more, and the last message was whole. */
@@ -144,7 +147,7 @@ export class MessageReader {
       return;
     }
     if (message === undefined) return;
-    this.#events.message(message);
+    this.#events.message(message, rest);
     if (this.#hasStopped) return;
     this.#forget();
     this.leave();
@@ -157,7 +160,7 @@ export class MessageReader {
     if (this.#hasBegun && this.#place === undefined) this.#refuse("overloaded");
     else if (this.#hasBegun && !isWhole) this.#refuse("request_unreadable");
     else {
-      if (this.#message !== undefined) this.#events.message(this.#message);
+      if (this.#message !== undefined) this.#events.message(this.#message, nothing);
       if (!this.#hasStopped) this.#events.ended();
     }
   }

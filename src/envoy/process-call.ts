@@ -1,11 +1,21 @@
-// One ext_proc stream, from its HTTP/2 stream to its last answer. It is ended well only behind that answer: Envoy lets a
-// request through, unmodified, when its stream ends well before. In any other need it is reset, and Envoy refuses.
+// One ext_proc stream, from its HTTP/2 stream to its end. While the request is not decided on it is ended well only behind an
+// answer: Envoy lets a request through, unmodified, when its stream ends well before. In any other need it is reset, and
+// Envoy refuses. Behind an allow it may stay for the response: there it always ends well, and the response goes on as it is.
 
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import type { Admission, IdleRoom } from "./admission.ts";
-import { deadlineInMs, deadlineShare, type GrpcCode, sendLast, sendNext } from "./grpc-stream.ts";
+import {
+  deadlineInMs,
+  deadlineShare,
+  endAnswers,
+  type GrpcCode,
+  sendLast,
+  sendNext,
+} from "./grpc-stream.ts";
 import { MessageReader, readMsMax } from "./message-reader.ts";
+import { ChunkReader } from "./process-chunks.ts";
 import type { Process, ProcessHandler, ProcessStep } from "./process-handler.ts";
+import type { ResponseSide, ResponseStep } from "./process-response-side.ts";
 
 /** Longest wait for room, in milliseconds: nearer than the message_timeout of 5 s in deploy/envoy, which would answer. */
 const roomMsMax = 4000;
@@ -19,9 +29,18 @@ const sendMsMax = 10_000;
  */
 export const idleStreamBytes = 16 * 1024;
 
+/** What a stream costs while its response is read, in bytes. Measured likewise. */
+export const responseStreamBytes = 24 * 1024;
+
+/** Most bytes that streams hold while their responses are read: some 5,500 of them. */
+export const responseStreamsBytesMax = 128 * 1024 * 1024;
+
 export type ProcessCallDeps = {
   readonly admission: Admission;
   readonly idleRoom: IdleRoom;
+  /** For streams whose responses are read, and for the messages of those that have not come whole. */
+  readonly responseRoom: IdleRoom;
+  readonly chunkRoom: IdleRoom;
   readonly messageBytesMax: number;
   readonly handler: ProcessHandler;
   readonly nowMs: () => number;
@@ -32,11 +51,15 @@ export type ProcessCallDeps = {
 export class ProcessCall {
   readonly #stream: ServerHttp2Stream;
   readonly #deps: ProcessCallDeps;
-  readonly #process: Process;
+  /** Let go once the request is decided on. */
+  #process: Process | undefined;
   readonly #reader: MessageReader;
-  #timer: NodeJS.Timeout | undefined;
+  #response: ResponseSide | undefined;
+  #chunks: ChunkReader | undefined;
+  #deadlineTimer: NodeJS.Timeout | undefined;
+  #sendTimer: NodeJS.Timeout | undefined;
   #heldBytes = 0;
-  #isAnswered = false;
+  #isOver = false;
   #isTold = false;
 
   constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, deps: ProcessCallDeps) {
@@ -46,7 +69,9 @@ export class ProcessCall {
     const leftMs = deadlineInMs(headers);
     const deadlineMs = deps.nowMs() + leftMs;
     const patienceMs = leftMs * deadlineShare;
-    if (Number.isFinite(patienceMs)) this.#timer = setTimeout(() => this.refuse(), patienceMs);
+    if (Number.isFinite(patienceMs)) {
+      this.#deadlineTimer = setTimeout(() => this.end(), patienceMs);
+    }
     stream.once("close", () =>
       this.#close(deadlineMs <= deps.nowMs() ? "DeadlineExceeded" : "Canceled"),
     );
@@ -56,47 +81,136 @@ export class ProcessCall {
       stream,
       { ...limits, isUnary: false },
       {
-        message: (bytes) => this.#send(this.#process.take(bytes)),
-        refused: (reason, seen) => this.#send(this.#process.refuse(reason, seen)),
-        ended: () => this.#send(this.#process.abandon()),
+        message: (bytes, rest) => this.#sendStep((process) => process.take(bytes), rest),
+        refused: (reason, seen) => this.#sendStep((process) => process.refuse(reason, seen)),
+        ended: () => this.#sendStep((process) => process.abandon()),
       },
     );
   }
 
-  /** Ends it, wherever it is, with a refusal that one may try again. */
-  refuse(): void {
-    if (!this.#isAnswered) this.#send(this.#process.refuse("overloaded"));
+  /**
+   * Ends it, wherever it is: with a refusal that one may try again, or behind an allow as soon as nothing of the response
+   * would be lost.
+   */
+  end(): void {
+    if (this.#isOver) return;
+    if (this.#process !== undefined) this.#refuse();
+    else if (this.#response !== undefined && this.#response.heldBytes() > 0) {
+      this.#response.finishNext();
+    } else this.#endResponse();
   }
 
-  #send({ pieces, isLast }: ProcessStep): void {
-    if (isLast) this.#sendLast(pieces);
-    else if (this.#hold()) sendNext(this.#stream, pieces);
-    else this.#send(this.#process.refuse("overloaded"));
+  #refuse(): void {
+    this.#sendStep((process) => process.refuse("overloaded"));
+  }
+
+  /** `rest` is what came behind the message that is answered. */
+  #sendStep(take: (process: Process) => ProcessStep, rest: Buffer = Buffer.alloc(0)): void {
+    const process = this.#process;
+    if (process === undefined) return;
+    const { pieces, isLast, response } = take(process);
+    if (response !== undefined) this.#beginResponse(response, pieces, rest);
+    else if (isLast) this.#sendLast(pieces);
+    else if (this.#hold(process)) sendNext(this.#stream, pieces);
+    else this.#refuse();
   }
 
   /** Room for what is held while the body is waited for; it may take as long as the caller's upload. */
-  #hold(): boolean {
-    const bytes = idleStreamBytes + 2 * this.#process.heldLength();
+  #hold(process: Process): boolean {
+    const bytes = idleStreamBytes + 2 * process.heldLength();
     if (!this.#deps.idleRoom.enter(bytes)) return false;
     this.#heldBytes = bytes;
     return true;
   }
 
   #sendLast(pieces: readonly Uint8Array[]): void {
-    this.#isAnswered = true;
-    this.#reader.stop();
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#stream.close(constants.NGHTTP2_INTERNAL_ERROR), sendMsMax);
-    this.#stream.once("finish", () => this.#tell("OK"));
+    this.#endRequest();
+    this.#beginEnd();
     sendLast(this.#stream, pieces);
   }
 
+  /** What is sent next is the last. */
+  #beginEnd(): void {
+    this.#isOver = true;
+    clearTimeout(this.#deadlineTimer);
+    this.#limitSending();
+    this.#stream.once("finish", () => this.#tell("OK"));
+  }
+
+  /** The request is decided on: what was held of it is let go, but the room of its body, which the answer holds parts of. */
+  #endRequest(): void {
+    this.#process = undefined;
+    this.#reader.stop();
+    this.#deps.idleRoom.leave(this.#heldBytes);
+    this.#heldBytes = 0;
+  }
+
+  #limitSending(): void {
+    clearTimeout(this.#sendTimer);
+    const giveUp = (): void => this.#stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+    this.#sendTimer = setTimeout(giveUp, sendMsMax);
+  }
+
+  /** Sends the allow and waits for the response; without room for it the allow is the last that is said. */
+  #beginResponse(response: ResponseSide, pieces: readonly Uint8Array[], rest: Buffer): void {
+    const { responseRoom, chunkRoom, messageBytesMax } = this.#deps;
+    if (!responseRoom.enter(responseStreamBytes)) {
+      response.leaveUnread();
+      this.#sendLast(pieces);
+      return;
+    }
+    this.#endRequest();
+    this.#response = response;
+    this.#limitSending();
+    sendNext(this.#stream, pieces, () => {
+      clearTimeout(this.#sendTimer);
+      this.#reader.leave();
+    });
+    const mustRead = (): boolean => response.heldBytes() > 0;
+    this.#chunks = new ChunkReader(
+      this.#stream,
+      { room: chunkRoom, messageBytesMax, mustRead },
+      {
+        message: (bytes) => this.#sendResponse(response.take(bytes)),
+        ended: () => this.#endResponse(),
+      },
+      rest,
+    );
+  }
+
+  #sendResponse({ pieces, isLast }: ResponseStep): void {
+    if (pieces.length > 0) sendNext(this.#stream, pieces);
+    if (isLast) this.#endResponse();
+    else if (this.#stream.writableNeedDrain && !this.#stream.isPaused()) this.#waitForDrain();
+  }
+
+  /** What the peer has not read yet of the answers is little. */
+  #waitForDrain(): void {
+    this.#stream.pause();
+    this.#stream.once("drain", () => this.#stream.resume());
+  }
+
+  #endResponse(): void {
+    if (this.#isOver) return;
+    this.#beginEnd();
+    this.#chunks?.stop();
+    this.#response?.close();
+    endAnswers(this.#stream);
+  }
+
   #close(code: GrpcCode): void {
-    clearTimeout(this.#timer);
-    this.#isAnswered = true;
+    clearTimeout(this.#deadlineTimer);
+    clearTimeout(this.#sendTimer);
+    this.#isOver = true;
     this.#reader.stop();
     this.#reader.leave();
+    this.#chunks?.stop();
     this.#deps.idleRoom.leave(this.#heldBytes);
+    this.#heldBytes = 0;
+    if (this.#response !== undefined) {
+      this.#response.close();
+      this.#deps.responseRoom.leave(responseStreamBytes);
+    }
     this.#tell(code);
   }
 

@@ -1,8 +1,9 @@
-// One ext_proc stream from messages to answers: headers, then the body if the decision needs it, then one last answer.
-// Whatever comes in another order, twice or unreadable is refused: never is a stream left without an answer.
+// One ext_proc stream from messages to its decision: headers, then the body if the decision needs it, then one last answer,
+// behind which the response may follow. Whatever comes in another order, twice or unreadable is refused: never is a stream
+// left without an answer.
 
 import type { Decider } from "../core/decide.ts";
-import type { DenyReason } from "../core/decision.ts";
+import type { Decision, DenyReason } from "../core/decision.ts";
 import type { AuthzRequest } from "../core/request.ts";
 import {
   bodyBytes,
@@ -22,21 +23,39 @@ import {
 import {
   type Asked,
   continueToBody,
+  continueToBodyAndResponse,
   type ProcessAnswer,
+  passResponseHeaders,
   toProcessAnswer,
 } from "./process-response.ts";
+import {
+  createResponseSide,
+  type ResponseDeps,
+  type ResponseSide,
+} from "./process-response-side.ts";
 import {
   bodyModeBuffered,
   decodeProcessingRequest,
   type WireProcessingRequest,
 } from "./process-wire.ts";
 
-export type ProcessDeps = CheckDeps & Pick<Decider, "decideHeaders">;
+export type ProcessDeps = CheckDeps &
+  Pick<Decider, "decideHeaders"> & {
+    /** undefined: nothing of a response is asked for. */
+    readonly responses?: ResponseDeps;
+  };
 
-/** What to send. After `isLast` nothing more is read, and the stream may end. */
-export type ProcessStep = { readonly pieces: readonly Uint8Array[]; readonly isLast: boolean };
+/**
+ * What to send. After `isLast` nothing more is read, and the stream may end; with `response`, what comes then may be read by
+ * that, or the stream may end as well.
+ */
+export type ProcessStep = {
+  readonly pieces: readonly Uint8Array[];
+  readonly isLast: boolean;
+  readonly response?: ResponseSide | undefined;
+};
 
-/** One stream. Nothing throws; `observe` is told once, with the last step. Not used after it. */
+/** The request of one stream. Nothing throws; `observe` is told once, with the last step. Not used after it. */
 export type Process = {
   /** Bytes of a ProcessingRequest. What is kept of them afterwards is the headers' text. */
   take(bytes: Buffer): ProcessStep;
@@ -59,6 +78,9 @@ export function createProcessHandler(deps: ProcessDeps): ProcessHandler {
 
 type Answer = Encoded<ProcessAnswer>;
 
+/** `body`: it decides. `gone`: Envoy has answered the caller itself, and there is nothing to decide on any more. */
+type Outcome = Answer | "body" | "gone";
+
 const headersAlone: Asked = { kind: "headers" };
 
 class ProcessOf implements Process {
@@ -66,6 +88,7 @@ class ProcessOf implements Process {
   /** What the first message told; undefined before it. */
   #head: RequestHead | undefined;
   #bodyBytes = 0;
+  #response: ResponseSide | undefined;
   /** Microseconds spent on it so far; waiting for the body is not among them. */
   #spentUs = 0;
 
@@ -78,7 +101,7 @@ class ProcessOf implements Process {
       const message = decode(bytes);
       if (message === undefined) return refuse("request_unreadable", this.#head?.path);
       if (this.#head === undefined) return this.#takeFirst(message);
-      return this.#takeBody(this.#head, message);
+      return this.#takeSecond(this.#head, message);
     });
   }
 
@@ -96,13 +119,17 @@ class ProcessOf implements Process {
     return sum;
   }
 
-  #step(run: () => Answer | undefined): ProcessStep {
-    const { monotonicUs } = this.#deps;
+  #step(run: () => Outcome): ProcessStep {
+    const { monotonicUs, responses } = this.#deps;
     const startUs = monotonicUs();
-    const answer = run();
+    const outcome = run();
     this.#spentUs += monotonicUs() - startUs;
-    if (answer === undefined) return { pieces: [continueToBody], isLast: false };
-    const { decision, wire } = answer;
+    if (outcome === "body") {
+      const goOn = responses === undefined ? continueToBody : continueToBodyAndResponse;
+      return { pieces: [goOn], isLast: false };
+    }
+    if (outcome === "gone") return { pieces: [passResponseHeaders], isLast: true };
+    const { decision, wire } = outcome;
     observeSafely(this.#deps, {
       decision,
       status: wire.status,
@@ -110,11 +137,10 @@ class ProcessOf implements Process {
       bodyBytes: this.#bodyBytes,
       durationUs: this.#spentUs,
     });
-    return { pieces: wire.pieces, isLast: true };
+    return { pieces: wire.pieces, isLast: true, response: this.#response };
   }
 
-  /** undefined: the body decides. */
-  #takeFirst(message: WireProcessingRequest): Answer | undefined {
+  #takeFirst(message: WireProcessingRequest): Outcome {
     const kind = kindOf(message);
     // Envoy skips the headers, which could not be changed any more then.
     if (kind === "request_body" || kind === "request_trailers") return refuse("body_not_buffered");
@@ -136,12 +162,15 @@ class ProcessOf implements Process {
     if (decided !== undefined) return decided;
     // In any other mode Envoy would let the request go, or the headers, before it is told.
     const isBuffered = protocol_config?.request_body_mode === bodyModeBuffered;
-    return isBuffered ? undefined : refuse("body_not_buffered", head.path);
+    return isBuffered ? "body" : refuse("body_not_buffered", head.path);
   }
 
-  #takeBody(head: RequestHead, message: WireProcessingRequest): Answer {
+  #takeSecond(head: RequestHead, message: WireProcessingRequest): Outcome {
+    const kind = kindOf(message);
+    // A body over Envoy's limit, for example, or a caller that was too slow.
+    if (kind === "response_headers") return "gone";
     const { request_body: given } = message;
-    if (kindOf(message) !== "request_body" || given === undefined) {
+    if (kind !== "request_body" || given === undefined) {
       return refuse("request_unreadable", head.path);
     }
     const body = readProcessBody(given);
@@ -154,8 +183,21 @@ class ProcessOf implements Process {
       this.#deps,
       request.path,
       (snapshot, context) => this.#deps.decide(snapshot, request, context),
-      (decision) => toProcessAnswer(decision, asked),
+      (decision) => toProcessAnswer(this.#openResponse(decision, asked), asked),
     );
+  }
+
+  /** An allow whose response is read asks for one that can be: not encoded. */
+  #openResponse(decision: Decision, asked: Asked): Decision {
+    const { responses, reportBug } = this.#deps;
+    this.#response = undefined;
+    if (responses === undefined || decision.kind !== "allow" || asked.kind !== "body") {
+      return decision;
+    }
+    const deps = { ...responses, reportBug };
+    this.#response = createResponseSide(deps, decision, asked.head.headers);
+    if (this.#response === undefined) return decision;
+    return { ...decision, removeHeaders: [...decision.removeHeaders, "accept-encoding"] };
   }
 }
 

@@ -1,4 +1,4 @@
-// Decision -> the ProcessingResponse that ends the stream. Every refusal has a status, no header can split a message, and
+// Decision -> the ProcessingResponse that tells it, the last that the request gets. Every refusal has a status, no header can split a message, and
 // an allow goes out whole: headers, path and body in one message, so that Envoy applies all of it or nothing.
 
 import {
@@ -15,6 +15,7 @@ import { spliceBody } from "./body-splice.ts";
 import { decisionMetadata, sendable, struct } from "./decision-metadata.ts";
 import type { RequestHead } from "./process-request.ts";
 import {
+  bodyModeBuffered,
   encodeBodyAnswer,
   encodeProcessingResponse,
   totalBytes,
@@ -41,6 +42,24 @@ export type Asked =
 
 /** The answer that lets Envoy go on to the body. */
 export const continueToBody = encodeProcessingResponse({ request_headers: { response: {} } });
+
+/**
+ * The same, and then to the response. Envoy asks for none of what a stream that has ended would have been sent, so this is
+ * said before it is known whether the request is allowed.
+ */
+export const continueToBodyAndResponse = encodeProcessingResponse({
+  request_headers: { response: {} },
+  mode_override: {
+    request_body_mode: bodyModeBuffered,
+    response_header_mode: 1,
+    response_body_mode: 1,
+    // Without it the end of a response with trailers would not be told.
+    response_trailer_mode: 1,
+  },
+});
+
+/** The answer to a response that nothing is done with. */
+export const passResponseHeaders = encodeProcessingResponse({ response_headers: { response: {} } });
 
 /** Throws when the decision cannot be sent as it is; the handler makes that an `internal` refusal. */
 export function toProcessAnswer(decision: Decision, asked: Asked): ProcessAnswer {

@@ -49,6 +49,16 @@ export type WireHeaderMutation = {
   readonly remove_headers?: readonly string[];
 };
 
+/** Body modes are taken as they stand here, NONE where they are left out; a header mode that is left out stays as it is. */
+export type WireModeOverride = {
+  readonly request_body_mode?: typeof bodyModeBuffered;
+  /** STREAMED: each chunk as it comes. */
+  readonly response_body_mode?: 1;
+  /** SEND, both. */
+  readonly response_header_mode?: 1;
+  readonly response_trailer_mode?: 1;
+};
+
 export type WireCommonResponse = {
   readonly header_mutation?: WireHeaderMutation;
   readonly body_mutation?: { readonly body: Buffer };
@@ -66,12 +76,16 @@ export type WireImmediateResponse = {
 export type WireProcessingResponse = (
   | { readonly request_headers: { readonly response: WireCommonResponse } }
   | { readonly request_body: { readonly response: WireCommonResponse } }
+  | { readonly request_trailers: Readonly<Record<string, never>> }
+  | { readonly response_headers: { readonly response: WireCommonResponse } }
+  | { readonly response_body: { readonly response: WireCommonResponse } }
+  | { readonly response_trailers: Readonly<Record<string, never>> }
   | { readonly immediate_response: WireImmediateResponse }
 ) & {
   /** Namespaces, each a struct. */
   readonly dynamic_metadata?: WireStruct;
-  /** Empty: no body mode, request's and response's alike. */
-  readonly mode_override?: Readonly<Record<string, never>>;
+  /** Honoured on the answer to headers only. */
+  readonly mode_override?: WireModeOverride;
 };
 
 const processMethod = wireService(processorService)["Process"] as MethodDefinition<
@@ -107,7 +121,7 @@ const encodeRest = wireEncoder<{ readonly dynamic_metadata: WireStruct }>(
 );
 
 /** Field numbers on the way from the response to the new body. */
-const fields = { requestBody: 3, response: 1, bodyMutation: 3, body: 1 } as const;
+const fields = { requestBody: 3, responseBody: 4, response: 1, bodyMutation: 3, body: 1 } as const;
 
 export type BodyAnswer = {
   readonly common: Omit<WireCommonResponse, "body_mutation">;
@@ -118,15 +132,25 @@ export type BodyAnswer = {
 
 /** What encodeProcessingResponse would give for a BodyResponse with this body, in pieces among which the body's own stand. */
 export function encodeBodyAnswer({ common, body, metadata }: BodyAnswer): readonly Uint8Array[] {
-  const bodyBytes = totalBytes(body);
+  const head = bodyAnswerHead(fields.requestBody, encodeCommon(common), totalBytes(body));
+  return [head, ...body, encodeRest({ dynamic_metadata: metadata })];
+}
+
+/** The same for a chunk of a response: these bytes, perhaps none, in its place. */
+export function encodeChunkAnswer(chunk: Uint8Array): readonly Uint8Array[] {
+  return [bodyAnswerHead(fields.responseBody, noBytes, chunk.length), chunk];
+}
+
+const noBytes = Buffer.alloc(0);
+
+/** All that stands before the bytes of the body; `common` is what else CommonResponse holds. */
+function bodyAnswerHead(outer: number, common: Buffer, bodyBytes: number): Buffer {
   const bodyHead = fieldHead(fields.body, bodyBytes);
   const mutationHead = fieldHead(fields.bodyMutation, bodyHead.length + bodyBytes);
-  const commonHead = encodeCommon(common);
-  const commonBytes = commonHead.length + mutationHead.length + bodyHead.length + bodyBytes;
+  const commonBytes = common.length + mutationHead.length + bodyHead.length + bodyBytes;
   const responseHead = fieldHead(fields.response, commonBytes);
-  const outerHead = fieldHead(fields.requestBody, responseHead.length + commonBytes);
-  const head = Buffer.concat([outerHead, responseHead, commonHead, mutationHead, bodyHead]);
-  return [head, ...body, encodeRest({ dynamic_metadata: metadata })];
+  const outerHead = fieldHead(outer, responseHead.length + commonBytes);
+  return Buffer.concat([outerHead, responseHead, common, mutationHead, bodyHead]);
 }
 
 export function totalBytes(pieces: readonly Uint8Array[]): number {

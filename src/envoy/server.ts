@@ -21,7 +21,8 @@ import { CheckCall } from "./check-call.ts";
 import type { CheckHandler } from "./check-handler.ts";
 import { isGrpc, sendStatus } from "./grpc-stream.ts";
 import { type Health, healthMethod } from "./health.ts";
-import { ProcessCall } from "./process-call.ts";
+import { ProcessCall, responseStreamsBytesMax } from "./process-call.ts";
+import { chunkBytesMax } from "./process-chunks.ts";
 import type { ProcessHandler } from "./process-handler.ts";
 import { processPath } from "./process-wire.ts";
 import { removeStaleSocket, setSocketMode } from "./unix-socket.ts";
@@ -43,6 +44,12 @@ const readAheadBytes = 16 * 1024;
 /** Megabytes of headers, unsent answers and nghttp2's own that one connection may hold. Node's default is 10. */
 const sessionMemoryMax = 64;
 
+/**
+ * Resets that a peer may send at once, and a second. Envoy resets every stream of ext_proc once it has ended, and those of
+ * callers that go: with Node's own 1,000 and 33 a busy connection would be ended, with all that runs on it.
+ */
+const resetsMax = 1_000_000;
+
 /** Finds peers that vanished without a word; Envoy answers pings. */
 const pingEveryMs = 60_000;
 const pongWithinMs = 20_000;
@@ -60,7 +67,7 @@ export type EnvoyServerSettings = {
   /** Bytes of messages held at a time; at least one message of the largest size is always held. */
   readonly inFlightBytesMax: number;
   readonly waitingChecksMax: number;
-  /** Per connection. Node's HTTP/2 ends a connection after about 1,000 quick resets: keep it below. */
+  /** Per connection. */
   readonly concurrentStreamsMax: number;
   /** Mode of socket files. */
   readonly socketMode: number;
@@ -100,7 +107,13 @@ export function createEnvoyServer(
     waitingMax: settings.waitingChecksMax,
   });
   const streams = new Set<ProcessCall>();
-  const rooms: Rooms = { admission, idleRoom: createIdleRoom(idleBytesMax), streams };
+  const rooms: Rooms = {
+    admission,
+    idleRoom: createIdleRoom(idleBytesMax),
+    responseRoom: createIdleRoom(responseStreamsBytesMax),
+    chunkRoom: createIdleRoom(chunkBytesMax),
+    streams,
+  };
   const route = createRouter(rooms, receiveBytesMax(settings.bodyBytesMax), deps);
   const peers: Peers = { sessions: new Set(), sockets: new Set() };
   const servers: Http2Server[] = [];
@@ -135,8 +148,8 @@ export function createEnvoyServer(
       for (const session of peers.sessions) session.close();
       const timers = [
         setTimeout(() => {
-          // Callers that still upload.
-          for (const stream of streams) stream.refuse();
+          // Callers that still upload, and responses that are still read.
+          for (const stream of streams) stream.end();
         }, graceMs),
         setTimeout(() => {
           // A session that is destroyed waits for its peer to hang up.
@@ -153,13 +166,15 @@ type Peers = { readonly sessions: Set<ServerHttp2Session>; readonly sockets: Set
 type Rooms = {
   readonly admission: Admission;
   readonly idleRoom: IdleRoom;
+  readonly responseRoom: IdleRoom;
+  readonly chunkRoom: IdleRoom;
   /** The streams of ext_proc that are open. */
   readonly streams: Set<ProcessCall>;
 };
 type Route = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
 
 function createRouter(
-  { admission, idleRoom, streams }: Rooms,
+  { admission, idleRoom, responseRoom, chunkRoom, streams }: Rooms,
   messageBytesMax: number,
   { codec, handler, processHandler, health, nowMs, onCallEnd }: EnvoyServerDeps,
 ): Route {
@@ -168,7 +183,7 @@ function createRouter(
   const toCheck = { ...toCall, handler, onEnd };
   const toProcess = {
     ...toCall,
-    idleRoom,
+    ...{ idleRoom, responseRoom, chunkRoom },
     handler: processHandler,
     onEnd: (code: string) => onCallEnd(processPath, code),
   };
@@ -197,6 +212,7 @@ function createHttp2Server(
   const server = createServer({
     settings: { maxConcurrentStreams: concurrentStreamsMax, initialWindowSize: streamWindowBytes },
     maxSessionMemory: sessionMemoryMax,
+    ...{ streamResetBurst: resetsMax, streamResetRate: resetsMax },
   });
   server.on("stream", route);
   // Without a listener it would be thrown; the connection is closed already.

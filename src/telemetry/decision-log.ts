@@ -1,6 +1,7 @@
-// One line per decision, of allow-listed fields only: never a secret, a body, or a header value but the two ids.
+// One line per decision, and per response of another model than the authorized one, of allow-listed fields only: never a
+// secret, a body, or a header value but the two ids.
 
-import type { CheckObservation } from "../core/observation.ts";
+import type { CheckObservation, ResponseObservation } from "../core/observation.ts";
 import type { Logger } from "./logger.ts";
 
 /** Every field that a decision line can have; the README prints the list. */
@@ -24,6 +25,19 @@ export const decisionLogFields = [
   "durationUs",
 ] as const;
 
+/** Every field that a response line can have; the README prints the list. */
+export const responseLogFields = [
+  "requestId",
+  "traceId",
+  "operation",
+  "key",
+  "team",
+  "model",
+  "servedModels",
+] as const;
+
+export type ResponseLine = { readonly [Field in (typeof responseLogFields)[number]]?: unknown };
+
 export type DecisionLine = { readonly [Field in (typeof decisionLogFields)[number]]?: unknown };
 
 /** Longest id taken from a header. */
@@ -33,8 +47,7 @@ export function toDecisionLine(observation: CheckObservation): DecisionLine {
   const { decision, headers, status, bodyBytes, durationUs } = observation;
   const { operation, dialect, key, team, requestedModel, revision } = decision;
   return {
-    requestId: idOf(headers.get("x-request-id"), /^[\x21-\x7e]+$/),
-    traceId: headers.get("traceparent")?.match(/^[0-9a-f]{2}-([0-9a-f]{32})-/)?.[1],
+    ...idsOf(headers),
     decision: decision.kind,
     status,
     operation,
@@ -58,6 +71,13 @@ function denyFields({
   return { reason, refusedModel: trace.model, refusedBy: trace.refusedBy, hops: trace.hops };
 }
 
+function idsOf(headers: ReadonlyMap<string, string>): Pick<ResponseLine, "requestId" | "traceId"> {
+  return {
+    requestId: idOf(headers.get("x-request-id"), /^[\x21-\x7e]+$/),
+    traceId: headers.get("traceparent")?.match(/^[0-9a-f]{2}-([0-9a-f]{32})-/)?.[1],
+  };
+}
+
 function idOf(value: string | undefined, pattern: RegExp): string | undefined {
   return value !== undefined && value.length <= idLengthMax && pattern.test(value)
     ? value
@@ -72,5 +92,18 @@ export function createDecisionLog(
   return (observation) => {
     if (observation.decision.kind !== "deny" && allowSample < 1 && random() >= allowSample) return;
     logger.info(toDecisionLine(observation), "decision");
+  };
+}
+
+export function toResponseLine(observation: ResponseObservation): ResponseLine {
+  const { operation, key, team, model, servedModels, headers } = observation;
+  const printable = servedModels.map((name) => name.replaceAll(/[^\x20-\x7e]/g, "?"));
+  return { ...idsOf(headers), operation, key, team, model, servedModels: printable };
+}
+
+/** Logs each response in which a backend named another model than the authorized one. */
+export function createResponseLog(logger: Logger): (observation: ResponseObservation) => void {
+  return (observation) => {
+    if (observation.served === "other") logger.warn(toResponseLine(observation), "response");
   };
 }

@@ -1,7 +1,7 @@
 // The metrics of one process. Labels come from closed lists only, so that callers cannot grow them.
 
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
-import type { CheckObservation } from "../core/observation.ts";
+import type { CheckObservation, ResponseObservation, Served } from "../core/observation.ts";
 
 /** Every metric of ours; the README prints the list. */
 export const metricRows = [
@@ -13,6 +13,10 @@ export const metricRows = [
   ["aliasguard_check_body_bytes", "Bytes of the request bodies that were checked."],
   ["aliasguard_checks_in_flight", "Checks whose messages are held."],
   ["aliasguard_checks_waiting", "Checks that wait for their turn."],
+  [
+    "aliasguard_responses_total",
+    "Responses that were read, by served: the authorized model, other, or unknown.",
+  ],
   ["aliasguard_policy_loads_total", "Attempts to load a policy, by result."],
   [
     "aliasguard_policy_last_load_successful",
@@ -36,6 +40,7 @@ export type MetricsDeps = {
 
 export type Metrics = {
   observe(observation: CheckObservation): void;
+  observeResponse(observation: ResponseObservation): void;
   /** `path` is /package.Service/Method. Unknown ones count as one. */
   callEnded(path: string, code: string): void;
   /** `recovered`: after `rejected`, the policy in force is what the files say once more. */
@@ -44,6 +49,8 @@ export type Metrics = {
   text(): Promise<string>;
   readonly contentType: string;
 };
+
+const everyServed: readonly Served[] = ["authorized", "other", "unknown"];
 
 const knownPaths = new Set([
   "/envoy.service.auth.v3.Authorization/Check",
@@ -73,6 +80,9 @@ export function createMetrics({ inFlight, policy }: MetricsDeps): Metrics {
     ...named("aliasguard_check_body_bytes"),
     buckets: [1024, 4096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304, 16_777_216],
   });
+  const responses = new Counter({ ...named("aliasguard_responses_total"), labelNames: ["served"] });
+  // An alert on the first response of another model needs the zero before it.
+  for (const served of everyServed) responses.inc({ served }, 0);
   const loads = new Counter({ ...named("aliasguard_policy_loads_total"), labelNames: ["result"] });
   const handled = new Counter({
     ...named("grpc_server_handled_total"),
@@ -103,6 +113,9 @@ export function createMetrics({ inFlight, policy }: MetricsDeps): Metrics {
       checks.inc({ decision: decision.kind, reason, operation: decision.operation ?? "" });
       duration.observe(durationUs / 1e6);
       if (bodyBytes > 0) bodies.observe(bodyBytes);
+    },
+    observeResponse({ served }) {
+      responses.inc({ served });
     },
     callEnded(path, code) {
       handled.inc({ ...labelsOfPath(path), grpc_code: code });

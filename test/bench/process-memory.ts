@@ -1,10 +1,14 @@
-// What ext_proc costs in memory, against `aliasguard serve` in a process of its own: streams that wait for their bodies, and
-// large bodies that are edited, read at once and by peers that read slowly. Run by hand: node test/bench/process-memory.ts
+// What ext_proc costs in memory, against `aliasguard serve` in a process of its own: streams that wait for their bodies or for
+// more of their responses, and large bodies that are edited, read at once and by peers that read slowly. Run by hand: node test/bench/process-memory.ts
 
 import { readFileSync } from "node:fs";
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:http2";
 import { setTimeout as delay } from "node:timers/promises";
-import { encodeProcessingRequest, processPath } from "../../src/envoy/process-wire.ts";
+import {
+  encodeProcessingRequest,
+  processPath,
+  type WireProcessingRequest,
+} from "../../src/envoy/process-wire.ts";
 import { type Manifest, mintSecret, PolicyFolder } from "../support/policy-files.ts";
 import { messagesOf } from "../support/process-client.ts";
 import { type Authorizer, startAuthorizer } from "../support/start-authorizer.ts";
@@ -21,11 +25,11 @@ const manifests: readonly Manifest[] = [
   },
 ];
 
-async function start(inFlightBytesMax: number): Promise<Authorizer> {
+async function start(inFlightBytesMax: number, more: readonly string[] = []): Promise<Authorizer> {
   const folder = createTempFolder("process-memory");
   new PolicyFolder(folder.path).write("policy.yaml", manifests);
   try {
-    const args = ["--in-flight-bytes-max", String(inFlightBytesMax)];
+    const args = ["--in-flight-bytes-max", String(inFlightBytesMax), ...more];
     return await startAuthorizer({ policy: folder.path, args });
   } finally {
     // It has read the policy, and keeps it.
@@ -48,13 +52,30 @@ function framesOf(bodyBytes: number): readonly Buffer[] {
     ]),
     body: { kind: "bytes", bytes: text, declaredBytes: undefined },
   });
-  return messages.map((message) => {
-    const bytes = encodeProcessingRequest(message);
-    const head = Buffer.alloc(5);
-    head.writeUInt32BE(bytes.length, 1);
-    return Buffer.concat([head, bytes]);
-  });
+  return messages.map(frame);
 }
+
+function frame(message: WireProcessingRequest): Buffer {
+  const bytes = encodeProcessingRequest(message);
+  const head = Buffer.alloc(5);
+  head.writeUInt32BE(bytes.length, 1);
+  return Buffer.concat([head, bytes]);
+}
+
+/** The beginning of a stream of tokens, cut in the model's name so that some of it is held. */
+const responseFrames = [
+  frame({
+    response_headers: {
+      headers: {
+        headers: [
+          { key: ":status", raw_value: Buffer.from("200") },
+          { key: "content-type", raw_value: Buffer.from("text/event-stream") },
+        ],
+      },
+    },
+  }),
+  frame({ response_body: { body: Buffer.from('data: {"model":"vendor/model"}\n\ndata: {"mod') } }),
+];
 
 function residentBytes({ pid }: Authorizer, field: "VmRSS" | "VmHWM"): number {
   const status = readFileSync(`/proc/${pid}/status`, "utf8");
@@ -80,9 +101,23 @@ function begin(session: ClientHttp2Session): ClientHttp2Stream {
 }
 
 /** Bytes of resident memory that each stream costs while it waits for its body. */
-export async function measureIdle(count: number): Promise<number> {
-  const authorizer = await start(256 * mib);
-  const [headers] = framesOf(100);
+export function measureIdle(count: number): Promise<number> {
+  return measureStreams(count, framesOf(100).slice(0, 1), []);
+}
+
+/** The same of each stream in the middle of its response, which is read and rewritten. */
+export function measureResponses(count: number): Promise<number> {
+  const frames = [...framesOf(100), ...responseFrames];
+  return measureStreams(count, frames, ["--response-model", "requested"]);
+}
+
+/** Each frame is sent when the one before has been answered. */
+async function measureStreams(
+  count: number,
+  frames: readonly Buffer[],
+  args: readonly string[],
+): Promise<number> {
+  const authorizer = await start(256 * mib, args);
   const sessions = Array.from({ length: Math.ceil(count / 400) }, () => open(authorizer.port));
   await delay(500);
   const before = residentBytes(authorizer, "VmRSS");
@@ -91,8 +126,10 @@ export async function measureIdle(count: number): Promise<number> {
     const session = sessions[at % sessions.length];
     if (session === undefined) continue;
     const stream = begin(session);
-    stream.write(headers);
-    await new Promise((resolve) => stream.once("data", resolve));
+    for (const each of frames) {
+      stream.write(each);
+      await new Promise((resolve) => stream.once("data", resolve));
+    }
     waiting += 1;
   }
   const after = residentBytes(authorizer, "VmRSS");
@@ -145,6 +182,8 @@ async function main(): Promise<void> {
   process.stdout.write(
     `2000 streams that wait for their bodies: ${Math.round(each / 1024)} KiB each\n`,
   );
+  const reading = await measureResponses(2000);
+  process.stdout.write(`2000 responses that are read: ${Math.round(reading / 1024)} KiB each\n`);
   for (const [count, size, readDelayMs] of [
     [1, 31, 0],
     [8, 31, 0],

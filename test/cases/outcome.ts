@@ -164,12 +164,17 @@ export function outcomeOfProcess(response: WireProcessingResponse, request: Auth
   }
   const kind = word("decision");
   assert.ok(kind === "allow" || kind === "pass", kind);
-  const { response: common } =
-    "request_body" in response ? response.request_body : response.request_headers;
+  const common = commonOf(response);
   const names = ["team", "requested_model", "model", "upstream_model"] as const;
   const [team, requestedModel, model, upstreamModel] = names.map(word);
   const backend = backendOfProcess(common, request);
   return { kind, ...facts, team, requestedModel, model, upstreamModel, backend };
+}
+
+function commonOf(response: WireProcessingResponse): WireCommonResponse {
+  if ("request_body" in response) return response.request_body.response;
+  assert.ok("request_headers" in response, "a request is answered as one");
+  return response.request_headers.response;
 }
 
 function backendOfProcess(common: WireCommonResponse, request: AuthzRequest) {

@@ -13,7 +13,11 @@ import type { Snapshot } from "../../src/core/snapshot.ts";
 import { createCheckHandler } from "../../src/envoy/check-handler.ts";
 import { createHealth } from "../../src/envoy/health.ts";
 import { createProcessHandler, type ProcessDeps } from "../../src/envoy/process-handler.ts";
-import type { WireProcessingResponse } from "../../src/envoy/process-wire.ts";
+import type { ResponseModel } from "../../src/envoy/process-response-side.ts";
+import type {
+  WireProcessingRequest,
+  WireProcessingResponse,
+} from "../../src/envoy/process-wire.ts";
 import { createEnvoyServer } from "../../src/envoy/server.ts";
 import {
   checkPath,
@@ -35,7 +39,10 @@ export function decideCase(each: Case, snapshot: Snapshot | undefined): Decision
 export type CaseServer = {
   /** The answer to both wire forms of the headers, which must be the same bytes. */
   check(each: Case, snapshot: Snapshot | undefined): Promise<WireCheckResponse>;
-  /** The last answer of an ext_proc stream, with and without trailers behind the body, which must be the same. */
+  /**
+   * The last answer of an ext_proc stream to its request, with and without trailers behind the body, which must be the same; and
+   * where responses are read too, but that they are asked for without an encoding.
+   */
   process(each: Case, snapshot: Snapshot | undefined): Promise<WireProcessingResponse>;
   /** The answer to a check that holds `http` and nothing else. */
   checkRaw(http: WireHttpRequest | undefined, decide: Decide): Promise<WireCheckResponse>;
@@ -68,7 +75,13 @@ export async function startCaseServer(): Promise<CaseServer> {
     },
   };
   const handler = createCheckHandler(deps);
-  const processHandler = createProcessHandler(deps);
+  const withResponses = (model: ResponseModel): ProcessDeps => {
+    return { ...deps, responses: { model, observe: () => {} } };
+  };
+  const ignoring = createProcessHandler(deps);
+  const reading = (["count", "requested"] as const).map(withResponses).map(createProcessHandler);
+  let processes = ignoring;
+  const processHandler = { open: () => processes.open() };
   const limits = { bodyBytesMax: 33_554_432, inFlightBytesMax: 268_435_456, waitingChecksMax: 10 };
   const rest = { concurrentStreamsMax: 100, socketMode: 0o600, connectionAgeMs: 0 };
   const server = createEnvoyServer(
@@ -86,7 +99,7 @@ export async function startCaseServer(): Promise<CaseServer> {
   const client = new Client(address, credentials.createInsecure(), {
     "grpc.max_send_message_length": -1,
   });
-  const processes = createProcessClient(address);
+  const processClient = createProcessClient(address);
   return {
     async check(each, snapshot) {
       const { nowMs, draw, settings } = each;
@@ -99,12 +112,24 @@ export async function startCaseServer(): Promise<CaseServer> {
     async process(each, snapshot) {
       const { nowMs, draw, settings, request } = each;
       now = { ...createDecider(settings), snapshot, nowMs, draw };
-      const plain = await processes.ask(messagesOf(request));
-      const withTrailers = await processes.ask(messagesOf(request, { hasTrailers: true }));
+      const plain = await processClient.ask(messagesOf(request));
+      const withTrailers = await processClient.ask(messagesOf(request, { hasTrailers: true }));
       assert.deepEqual(withTrailers, plain, "trailers behind the body change nothing");
       assert.equal(plain.code, 0, "the RPC never fails");
       const last = plain.responses.at(-1);
       assert.ok(last !== undefined);
+      for (const each of reading) {
+        processes = each;
+        const read = await processClient.ask([...messagesOf(request), ...responseMessages]);
+        assert.equal(read.code, 0, "the RPC never fails");
+        const ofRequest = read.responses.filter((one) => !isOfResponse(one)).at(-1);
+        assert.deepEqual(
+          withEncoding(ofRequest),
+          last,
+          "that the response is read changes nothing",
+        );
+      }
+      processes = ignoring;
       return last;
     },
     async checkRaw(http, decide) {
@@ -113,10 +138,38 @@ export async function startCaseServer(): Promise<CaseServer> {
     },
     async stop() {
       client.close();
-      processes.close();
+      processClient.close();
       await server.stop(1000);
     },
   };
+}
+
+/** What Envoy sends behind an allow whose response is read. */
+const responseMessages: readonly WireProcessingRequest[] = [
+  {
+    response_headers: {
+      headers: {
+        headers: [
+          { key: ":status", raw_value: Buffer.from("200") },
+          { key: "content-type", raw_value: Buffer.from("application/json") },
+        ],
+      },
+    },
+  },
+  { response_body: { body: Buffer.from('{"model":"any"}'), end_of_stream: true } },
+];
+
+function isOfResponse(response: WireProcessingResponse): boolean {
+  return "response_headers" in response || "response_body" in response;
+}
+
+/** The answer without the one header that is removed only where the response is read. */
+function withEncoding(response: WireProcessingResponse | undefined): unknown {
+  if (response === undefined || !("request_body" in response)) return response;
+  const { header_mutation: mutation, ...common } = response.request_body.response;
+  const remove_headers = mutation?.remove_headers?.filter((name) => name !== "accept-encoding");
+  const header_mutation = { ...mutation, remove_headers };
+  return { ...response, request_body: { response: { ...common, header_mutation } } };
 }
 
 const asIs = (bytes: Buffer): Buffer => bytes;

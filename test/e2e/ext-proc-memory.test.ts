@@ -1,9 +1,9 @@
 // What ext_proc costs in memory: a body is held once, edited or not, read slowly or not, and a stream that waits for its body
-// holds little more than its headers.
+// holds little more than its headers, one in the middle of its response little at all.
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { measureBodies, measureIdle } from "../bench/process-memory.ts";
+import { measureBodies, measureIdle, measureResponses } from "../bench/process-memory.ts";
 
 const mib = 1024 * 1024;
 const skip = process.platform !== "linux" && "reads /proc";
@@ -21,5 +21,10 @@ describe("the memory of an authorizer over ext_proc", { skip }, () => {
   it("is at most 24 KiB for each of 1,000 streams that wait for their bodies", async () => {
     const each = await measureIdle(1000);
     assert.ok(each <= 24 * 1024, String(each));
+  });
+
+  it("is at most 40 KiB for each of 1,000 streams in the middle of their responses", async () => {
+    const each = await measureResponses(1000);
+    assert.ok(each <= 40 * 1024, String(each));
   });
 });

@@ -9,7 +9,7 @@ import {
   createServer,
   type ServerHttp2Stream,
 } from "node:http2";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, connect as connectTcp } from "node:net";
 import { type TestContext, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import type { AllowDecision } from "../../src/core/decision.ts";
@@ -151,6 +151,7 @@ function answersIn(bytes: Buffer): readonly string[] {
     return [String(response.immediate_response.status.code), ...rest];
   }
   if ("request_headers" in response) return ["continue", ...rest];
+  if (!("request_body" in response)) return [Object.keys(response).join(), ...rest];
   const { body_mutation } = response.request_body.response;
   const wanted = text.toString().replace("fast", "big-one");
   return [body_mutation?.body.toString() === wanted ? "allow" : "another body", ...rest];
@@ -265,6 +266,46 @@ test("a stream that is reset gives everything back, at the headers and at the bo
   assert.deepEqual(codes, ["true Canceled", "true Canceled"]);
 });
 
+/** An HTTP/2 frame (RFC 9113, 4.1). */
+function rawFrame(type: number, flags: number, stream: number, payload: Buffer): Buffer {
+  const head = Buffer.alloc(9);
+  head.writeUIntBE(payload.length, 0, 3);
+  head.writeUInt8(type, 3);
+  head.writeUInt8(flags, 4);
+  head.writeUInt32BE(stream, 5);
+  return Buffer.concat([head, payload]);
+}
+
+test("a connection outlives 3,000 streams that are reset at once, as Envoy resets each that has ended", async (t) => {
+  const { url } = await start(t);
+  const { hostname, port } = new URL(url);
+  const socket = connectTcp(Number(port), hostname);
+  t.after(() => socket.destroy());
+  const received: Buffer[] = [];
+  socket.on("data", (bytes: Buffer) => received.push(bytes));
+  socket.on("error", () => {});
+  const fields = [":method", "POST", ":scheme", "http", ":path", processPath, ":authority", "a"];
+  const texts = [...fields, "content-type", "application/grpc"].map((text) =>
+    Buffer.concat([Buffer.from([text.length]), Buffer.from(text)]),
+  );
+  // Each a literal that enters no table (RFC 7541, 6.2.2).
+  const block = Buffer.concat(
+    texts.flatMap((text, at) => (at % 2 === 0 ? [Buffer.of(0), text] : [text])),
+  );
+  socket.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+  socket.write(rawFrame(4, 0, 0, Buffer.alloc(0)));
+  for (let at = 0; at < 3000; at += 1) {
+    const stream = 2 * at + 1;
+    socket.write(rawFrame(1, 4, stream, block));
+    socket.write(rawFrame(3, 0, stream, Buffer.from([0, 0, 0, 8])));
+  }
+  const opaque = Buffer.from("8 bytes.");
+  socket.write(rawFrame(6, 0, 0, opaque));
+  const answered = (): boolean => Buffer.concat(received).includes(rawFrame(6, 1, 0, opaque));
+  await until(() => answered() || socket.destroyed);
+  assert.ok(answered(), "the connection was ended");
+});
+
 test("a stream with a deadline is refused before it, in a healthy RPC", async (t) => {
   const { url, codes } = await start(t);
   const stream = begin(open(t, url), { "grpc-timeout": "100m" });
@@ -285,7 +326,8 @@ test("stop refuses what still waits for its body when the grace is over", async 
 async function startWith(t: TestContext, idleRoom: IdleRoom): Promise<string> {
   const admission = createAdmission({ bytesMax: 1024 * kib, waitingMax: 0 });
   const handler = createProcessHandler(deps);
-  const rest = { messageBytesMax: 1024 * kib, nowMs: Date.now, onEnd: () => {} };
+  const rooms = { responseRoom: createIdleRoom(1024 * kib), chunkRoom: createIdleRoom(1024 * kib) };
+  const rest = { ...rooms, messageBytesMax: 1024 * kib, nowMs: Date.now, onEnd: () => {} };
   const server = createServer();
   server.on("stream", (stream: ServerHttp2Stream, given) => {
     stream.on("error", () => {});

@@ -7,6 +7,7 @@ import { firstField } from "../../src/envoy/message-prefix.ts";
 import { pathInProcessPrefix, readProcessHeaders } from "../../src/envoy/process-request.ts";
 import {
   encodeBodyAnswer,
+  encodeChunkAnswer,
   encodeProcessingRequest,
   encodeProcessingResponse,
   processPath,
@@ -55,6 +56,16 @@ function decoded(bytes: Buffer): readonly (string | undefined)[] {
   );
 }
 
+test("encodeChunkAnswer writes what the protobuf library does, an empty chunk too", () => {
+  for (const size of [0, 1, 126, 127, 128, 16_384, 2_097_153]) {
+    const body = Buffer.alloc(size, "x");
+    const library = encodeProcessingResponse({
+      response_body: { response: { body_mutation: { body } } },
+    });
+    assert.deepEqual(Buffer.concat(encodeChunkAnswer(body)), library, String(size));
+  }
+});
+
 test("encodeBodyAnswer shares the body's memory and copies none of it", () => {
   const body = Buffer.alloc(1_000_000);
   const pieces = encodeBodyAnswer({ common, body: [body.subarray(5)], metadata });
@@ -85,7 +96,8 @@ const expected: readonly (readonly [string, Readonly<Record<string, number>>])[]
   [
     "ProcessingResponse",
     {
-      ...{ request_headers: 1, request_body: 3, immediate_response: 7 },
+      ...{ request_headers: 1, request_body: 3, request_trailers: 5, immediate_response: 7 },
+      ...{ response_headers: 2, response_body: 4, response_trailers: 6 },
       ...{ dynamic_metadata: 8, mode_override: 9 },
     },
   ],
@@ -105,7 +117,11 @@ test("wireFields has each field of ext_proc that the wire types name, with its u
     }
   }
   const mode = wireFields("envoy.extensions.filters.http.ext_proc.v3.ProcessingMode");
-  assert.equal(mode.get("request_body_mode"), 3);
+  const names = ["response_header_mode", "request_body_mode", "response_body_mode"];
+  assert.deepEqual(
+    [...names, "response_trailer_mode"].map((name) => mode.get(name)),
+    [2, 3, 4, 6],
+  );
 });
 
 const list = (...headers: readonly (readonly [string, string | Buffer])[]) => ({

@@ -70,12 +70,17 @@ export class Stack {
     this.#removeFolder = removeFolder;
   }
 
-  static async start(more: readonly ConfigChange[] = [], mode: Mode = "ext_authz"): Promise<Stack> {
+  /** `args`: flags of `aliasguard serve`. */
+  static async start(
+    more: readonly ConfigChange[] = [],
+    mode: Mode = "ext_authz",
+    args: readonly string[] = [],
+  ): Promise<Stack> {
     const folder = createTempFolder("policy");
     const policy = new PolicyFolder(folder.path);
     policy.write("policy.yaml", manifests);
     const backend = await startEchoBackend();
-    const authorizer = await startAuthorizer({ policy: policy.path });
+    const authorizer = await startAuthorizer({ policy: policy.path, args });
     const where = places({ authorizers: [authorizer.port], backendPort: backend.port });
     const envoy = await startEnvoy(binary, envoyConfig([where, ...more], mode));
     return new Stack({ backend, authorizer, envoy, policy }, () => folder.remove());

@@ -5,11 +5,14 @@ import { test } from "node:test";
 import type { CheckObservation } from "../../src/core/observation.ts";
 import {
   createDecisionLog,
+  createResponseLog,
   decisionLogFields,
+  responseLogFields,
   toDecisionLine,
+  toResponseLine,
 } from "../../src/telemetry/decision-log.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
-import { allowed, answered, denied, observationOf, secret } from "./observations.ts";
+import { allowed, answered, denied, observationOf, otherServed, secret } from "./observations.ts";
 
 function withoutUndefined(line: object): object {
   return Object.fromEntries(Object.entries(line).filter(([, value]) => value !== undefined));
@@ -113,4 +116,24 @@ test("createLogger keeps to its level, and silent is silent", () => {
   assert.equal(logged([observationOf(denied)], { level: "silent" }).length, 0);
   assert.equal(logged([observationOf(denied)], { level: "error" }).length, 0);
   assert.equal(logged([observationOf(denied)], { level: "debug" }).length, 1);
+});
+
+test("toResponseLine says who asked, what was authorized and what was served, printable, and no more", () => {
+  const line = toResponseLine(otherServed);
+  assert.deepEqual(line, {
+    ...{ ...ids, operation: "chat.completions", key: "alice", team: "research" },
+    ...{ model: "vendor/model", servedModels: ["vendor/model", "cheap/???caf?"] },
+  });
+  assert.deepEqual(new Set(Object.keys(line)), new Set(responseLogFields));
+});
+
+test("createResponseLog warns of another model alone", () => {
+  const lines: string[] = [];
+  const log = createResponseLog(createLogger("warn", { write: (line) => lines.push(line) }));
+  for (const served of ["authorized", "unknown", "other"] as const) log({ ...otherServed, served });
+  const [line = "", ...others] = lines;
+  assert.deepEqual(others, []);
+  assert.match(line, /"level":40.*"msg":"response"/);
+  assert.doesNotMatch(line, /in the cookie|Bearer/);
+  assert.ok(!line.includes(secret));
 });

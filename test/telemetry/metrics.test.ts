@@ -6,7 +6,7 @@ import { createDecider } from "../../src/core/decide.ts";
 import { denials } from "../../src/core/decision.ts";
 import { defaultDecisionSettings } from "../../src/core/decision-settings.ts";
 import { createMetrics, type Metrics, metricRows } from "../../src/telemetry/metrics.ts";
-import { allowed, answered, denied, observationOf } from "./observations.ts";
+import { allowed, answered, denied, observationOf, otherServed } from "./observations.ts";
 
 function metricsOf(healthy = true): Metrics {
   const counts = { aliases: 1, teams: 2, keys: 3, groups: 4, models: 5 };
@@ -39,6 +39,9 @@ test("createMetrics counts decisions, loads and calls, and reads the gauges when
   for (const decision of [allowed, answered, denied, denied]) {
     metrics.observe(observationOf(decision, { durationUs: 200, bodyBytes: 2000 }));
   }
+  for (const served of ["authorized", "authorized", "other"] as const) {
+    metrics.observeResponse({ ...otherServed, served });
+  }
   metrics.policyLoaded("replaced");
   metrics.policyLoaded("rejected");
   metrics.callEnded("/envoy.service.auth.v3.Authorization/Check", "OK");
@@ -56,6 +59,10 @@ test("createMetrics counts decisions, loads and calls, and reads the gauges when
     ["aliasguard_check_body_bytes_sum", ["8000"]],
     ["aliasguard_checks_in_flight", ["6"]],
     ["aliasguard_checks_waiting", ["7"]],
+    [
+      "aliasguard_responses_total",
+      ['{served="authorized"} 2', '{served="other"} 1', '{served="unknown"} 0'],
+    ],
     ["aliasguard_policy_loads_total", ['{result="rejected"} 1', '{result="replaced"} 1']],
     ["aliasguard_policy_last_load_successful", ["1"]],
     ["aliasguard_policy_loaded_timestamp_seconds", ["1700000000.5"]],

@@ -1,7 +1,7 @@
 // Observations for the tests of telemetry.
 
 import type { AllowDecision, AnswerDecision, DenyDecision } from "../../src/core/decision.ts";
-import type { CheckObservation } from "../../src/core/observation.ts";
+import type { CheckObservation, ResponseObservation } from "../../src/core/observation.ts";
 
 export const secret = "ag_secret00_0123456789abcdefghijklmnopqrstuv";
 
@@ -45,16 +45,27 @@ export const denied: DenyDecision = {
   trace: { model: "other/model", hops: ["AgentX-LLM"], refusedBy: "team" },
 };
 
+export const requestHeaders: ReadonlyMap<string, string> = new Map([
+  ["authorization", `Bearer ${secret}`],
+  ["x-request-id", "request-1"],
+  ["traceparent", "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01"],
+  ["cookie", "in the cookie"],
+]);
+
+export const otherServed: ResponseObservation = {
+  served: "other",
+  servedModels: ["vendor/model", "cheap/\u202e\n\u0000caf\u00e9"],
+  operation: "chat.completions",
+  key: "alice",
+  team: "research",
+  model: "vendor/model",
+  headers: requestHeaders,
+};
+
 export function observationOf(
   decision: CheckObservation["decision"],
   more: Partial<CheckObservation> = {},
 ): CheckObservation {
-  const headers = new Map([
-    ["authorization", `Bearer ${secret}`],
-    ["x-request-id", "request-1"],
-    ["traceparent", "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01"],
-    ["cookie", "in the cookie"],
-  ]);
   const status = decision.kind === "allow" ? undefined : 403;
-  return { decision, status, headers, bodyBytes: 22, durationUs: 41.7, ...more };
+  return { decision, status, headers: requestHeaders, bodyBytes: 22, durationUs: 41.7, ...more };
 }
