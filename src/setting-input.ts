@@ -1,6 +1,7 @@
 // Flags and environment -> texts, and texts -> values: what is wrong with one is said with its name and what was found.
 
 import { parseArgs } from "node:util";
+import { isModelHeader } from "./setting-grammar.ts";
 
 export type SettingName = {
   readonly flag: string;
@@ -120,4 +121,11 @@ export function readConfigMap(
   );
   const [namespace = "", name = ""] = reader.one(given, isName, "NAMESPACE/NAME").split("/");
   return { namespace, name };
+}
+
+/** Names of headers, no two alike. */
+export function readModelHeaders(given: SettingText, reader: SettingReader): readonly string[] {
+  const names = reader.list(given, isModelHeader, "a lower-case header name that is free for it");
+  if (new Set(names).size < names.length) reader.wrong(given, "names that differ");
+  return names;
 }

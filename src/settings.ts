@@ -4,7 +4,6 @@ import type { DecisionSettings } from "./core/decision-settings.ts";
 import { fieldPath, fieldRows } from "./core/fields.ts";
 import {
   isListenAddress,
-  isModelHeader,
   isParameterName,
   isPathPrefix,
   isTcpAddress,
@@ -15,6 +14,7 @@ import {
   matches,
   readConfigMap,
   readFlags,
+  readModelHeaders,
   readSetting,
   type SettingName,
   type SettingReader,
@@ -269,12 +269,6 @@ export function readUncheckedRoutes(
 }
 
 const fieldNames: ReadonlySet<string> = new Set(fieldRows.map(fieldPath));
-
-function readModelHeaders(given: SettingText, reader: SettingReader): readonly string[] {
-  const names = reader.list(given, isModelHeader, "a lower-case header name that is free for it");
-  if (new Set(names).size < names.length) reader.wrong(given, "names that differ");
-  return names;
-}
 
 /** Names that Kubernetes gives to containers for a Service called aliasguard are no misspellings. */
 function unknownVariables(env: Env): readonly string[] {

@@ -7,11 +7,7 @@ import type { UpstreamCredential } from "./snapshot.ts";
 export type Dialect = "openai" | "anthropic" | "gemini" | "azure" | "ollama";
 
 /** A stranger learns nothing about keys, and a caller nothing about models that it may not use. */
-const keyInvalid = {
-  status: 401,
-  code: "key_invalid",
-  message: "The virtual key is not valid.",
-} as const;
+const keyInvalid = { status: 401, code: "key_invalid", message: "The virtual key is not valid." };
 const modelForbidden = {
   status: 403,
   code: "model_forbidden",
