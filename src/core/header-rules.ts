@@ -86,7 +86,6 @@ export function createHeaderRules(settings: DecisionSettings): HeaderRules {
         if (routing.has(name) || modelHeaders.has(name) || !isRoutingHeader(name)) continue;
         if (name === identityHeaders.key || name === identityHeaders.requestedModel) continue;
         if (name === identityHeaders.team || carriers.has(name)) continue;
-        if (name === identityHeaders.unchecked) continue;
         removed.push(name);
       }
       if (team === undefined) removed.push(identityHeaders.team);

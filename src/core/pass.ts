@@ -35,8 +35,11 @@ export function pass(
       ...(team === undefined ? [] : [[identityHeaders.team, team] as const]),
       [identityHeaders.unchecked, operation.name.replace(/^unchecked /, "")],
     ],
+    // Envoy removes after it has set: what is set here may not stand among these.
     removeHeaders: [
-      ...headerRules.removedHeaders(request.headers, team),
+      ...headerRules
+        .removedHeaders(request.headers, team)
+        .filter((name) => name !== identityHeaders.unchecked),
       ...settings.modelHeaders,
       identityHeaders.requestedModel,
     ],
