@@ -2,13 +2,13 @@
 // else: no policy, log or metric ever holds it.
 
 import type { Decider } from "./decide.ts";
-import { type AllowDecision, type Decision, denyDecision } from "./decision.ts";
+import { type AllowDecision, type Decision, denyDecision, type PassDecision } from "./decision.ts";
 import type { UpstreamCredential } from "./snapshot.ts";
 
 /** The credential's value by its name; undefined where there is none now. */
 export type CredentialLookup = (name: string) => string | undefined;
 
-/** What every model gets that names no credential of its own, where there is one of this name. */
+/** What every model gets that names no credential of its own, and every unchecked route, where there is one so named. */
 export const defaultCredential: UpstreamCredential = { name: "default", header: "authorization" };
 
 /** A model whose credential is not there is refused: the backend would refuse it, or serve it as somebody else. */
@@ -23,6 +23,10 @@ export function withUpstreamCredentials(decider: Decider, lookup: CredentialLook
 }
 
 function provide(decision: Decision, lookup: CredentialLookup): Decision {
+  if (decision.kind === "pass") {
+    const value = lookup(defaultCredential.name);
+    return value === undefined ? decision : withHeader(decision, defaultCredential.header, value);
+  }
   if (decision.kind !== "allow") return decision;
   const own = decision.upstreamCredential;
   const { name, header } = own ?? defaultCredential;
@@ -35,7 +39,11 @@ function provide(decision: Decision, lookup: CredentialLookup): Decision {
 }
 
 /** Envoy removes headers after it has set them, so the header may not stand in both lists. */
-function withHeader(decision: AllowDecision, header: string, value: string): AllowDecision {
+function withHeader<D extends AllowDecision | PassDecision>(
+  decision: D,
+  header: string,
+  value: string,
+): D {
   const text = header === "authorization" && !value.includes(" ") ? `Bearer ${value}` : value;
   return {
     ...decision,

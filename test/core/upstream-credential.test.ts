@@ -106,3 +106,24 @@ test("withUpstreamCredentials leaves refusals alone", () => {
   assert.equal(decision.reason, "model_not_granted");
   assert.ok(!JSON.stringify(decision).includes("sk-0123456789"));
 });
+
+test("withUpstreamCredentials gives unchecked routes the default, where there is one", () => {
+  const settings = { ...defaultDecisionSettings, uncheckedRoutes: ["GET /v1/files"] };
+  const request = {
+    method: "GET",
+    path: "/v1/files",
+    headers: new Map([["authorization", `Bearer ${secret}`]]),
+    body: { kind: "none" },
+  } as const;
+  const context = { nowMs: 0, draw: 0 };
+  const found = [new Map([["default", "sk-litellm-1"]]), new Map<string, string>()].map(
+    (lookup) => {
+      const decider = withUpstreamCredentials(createDecider(settings), (name) => lookup.get(name));
+      const decision = decider.decideHeaders(snapshot({}), request, context);
+      assert.ok(decision?.kind === "pass");
+      assert.equal(decision.removeHeaders.includes("authorization"), lookup.size === 0);
+      return new Map(decision.setHeaders).get("authorization");
+    },
+  );
+  assert.deepEqual(found, ["Bearer sk-litellm-1", undefined]);
+});
