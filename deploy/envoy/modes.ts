@@ -112,7 +112,7 @@ ${retryPolicy}
                 response_body_mode: NONE
                 request_trailer_mode: SKIP
                 response_trailer_mode: SKIP
-              allow_mode_override: true # an upgrade never ends its body: the authorizer says so once it has decided
+              allow_mode_override: true # for upgrades, whose body never ends, and for responses that are to be read
               # x-envoy-original-path is among the headers that are removed; and what may not be changed is an error, not ignored
               mutation_rules: {allow_envoy: true, disallow_is_error: true}
               metadata_options: {receiving_namespaces: {untyped: [aliasguard]}} # for the access log below
