@@ -2,8 +2,10 @@
 
 import { type Decision, denials } from "../core/decision.ts";
 import { denialEnvelope } from "../core/envelope.ts";
+import { keyParameter } from "../core/query-rules.ts";
 import type { AuthzRequest } from "../core/request.ts";
 import { upstreamCredentialHeaders } from "../core/snapshot.ts";
+import { editTarget, splitTarget } from "../core/target.ts";
 import type { WireCheckResponse, WireStruct } from "../envoy/wire.ts";
 
 type Lines = [name: string, text: string][];
@@ -13,6 +15,11 @@ function print(lines: Lines): string {
 }
 
 const hidden: ReadonlySet<string> = new Set(upstreamCredentialHeaders);
+
+/** A key may stand in the query, and is not repeated. */
+function shownTarget(path: string): string {
+  return editTarget(splitTarget(path), { replace: new Map([[keyParameter, "(hidden)"]]) });
+}
 
 /** The answer without the credential that the server puts there for the backend. */
 export function withoutCredential(answer: WireCheckResponse): WireCheckResponse {
@@ -25,7 +32,7 @@ export function withoutCredential(answer: WireCheckResponse): WireCheckResponse 
 
 /** The answer of a running authorizer, as far as it tells: reasons are in its log. */
 export function explainAnswer(request: AuthzRequest, answer: WireCheckResponse): string {
-  const lines: Lines = [["request", `${request.method} ${request.path}`]];
+  const lines: Lines = [["request", `${request.method} ${shownTarget(request.path)}`]];
   const metadata = answer.dynamic_metadata as WireStruct | undefined;
   for (const [name, value] of Object.entries(metadata?.fields ?? {})) {
     if ("stringValue" in value) lines.push([name.replaceAll("_", " "), value.stringValue]);
@@ -43,7 +50,7 @@ export function explainAnswer(request: AuthzRequest, answer: WireCheckResponse):
 
 /** A decision made here, with what only the operator may know. */
 export function explain(request: AuthzRequest, decision: Decision): string {
-  const lines: Lines = [["request", `${request.method} ${request.path}`]];
+  const lines: Lines = [["request", `${request.method} ${shownTarget(request.path)}`]];
   if (decision.operation !== undefined) {
     lines.push(["operation", `${decision.operation} (${decision.dialect})`]);
   }
@@ -61,7 +68,7 @@ export function explain(request: AuthzRequest, decision: Decision): string {
         ["decision", "allow"],
       );
       for (const [name, value] of decision.setHeaders) lines.push(["sets", `${name}: ${value}`]);
-      if (decision.path !== undefined) lines.push(["sets", `:path: ${decision.path}`]);
+      if (decision.path !== undefined) lines.push(["sets", `:path: ${shownTarget(decision.path)}`]);
       if (decision.upstreamCredential !== undefined) {
         const { name, header } = decision.upstreamCredential;
         lines.push(["credential", `${name}, in ${header}`]);
@@ -73,7 +80,7 @@ export function explain(request: AuthzRequest, decision: Decision): string {
     case "pass":
       lines.push(["decision", "let through unchecked, for the setting unchecked-routes says so"]);
       for (const [name, value] of decision.setHeaders) lines.push(["sets", `${name}: ${value}`]);
-      if (decision.path !== undefined) lines.push(["sets", `:path: ${decision.path}`]);
+      if (decision.path !== undefined) lines.push(["sets", `:path: ${shownTarget(decision.path)}`]);
       break;
     case "answer":
       lines.push(["decision", "answered by the gateway"], ["body", decision.body]);

@@ -73,6 +73,17 @@ test("runCheck explains an allow step by step and exits 0", async () => {
   ]);
 });
 
+test("runCheck repeats no key that stands in the query", async () => {
+  const path = `/v1beta/models/AgentX-LLM:generateContent?key=${secret}`;
+  for (const more of [[], ["--keep-credentials", "true"]]) {
+    const args = ["--policy", policy, "--path", path, "--body", file("body.json", "{}"), ...more];
+    const { code, stdout } = await check(args);
+    assert.equal(code, 0, stdout);
+    assert.match(stdout, /^request +POST .*\?key=\(hidden\)$/m);
+    assert.match(stdout, /^sets +:path: \/v1beta\/models\/vendor%2Fmodel:generateContent/m);
+  }
+});
+
 test("runCheck explains a refusal with whose grant it was and what the caller reads, and exits 1", async () => {
   const { code, stdout } = await check([...alice, "--model", "other/model"]);
   assert.equal(code, 1);
