@@ -1,9 +1,9 @@
 // The custom resource definitions, out of the limits that the decoder of src/policy enforces: what the API server
 // refuses and what lint refuses is the same. Written to helm/aliasguard/files/crds by write-crds.ts.
 
+import { upstreamCredentialHeaders } from "../src/core/permission/snapshot.ts";
 import { modelNameBytesMax } from "../src/core/request.ts";
-import { upstreamCredentialHeaders } from "../src/core/snapshot.ts";
-import { policyLimits } from "../src/policy/limits.ts";
+import { policyLimits } from "../src/policy/decode/limits.ts";
 import { policyGroup } from "../src/policy/resources.ts";
 
 type Schema = { readonly [name: string]: unknown };

@@ -41,17 +41,17 @@ async function run(args: readonly string[]): Promise<number> {
   const [command = "", ...rest] = args;
   switch (command) {
     case "serve": {
-      const { runServe } = await import("./commands/serve.ts");
+      const { runServe } = await import("./commands/serve/serve.ts");
       const code = await runServe(rest, io, stopSignal());
       setTimeout(() => process.exit(), leftoversMs).unref();
       return code;
     }
     case "controller": {
-      const { runController } = await import("./commands/controller.ts");
+      const { runController } = await import("./commands/controller/controller.ts");
       return runController(rest, io, stopSignal());
     }
     case "check": {
-      const { runCheck } = await import("./commands/check.ts");
+      const { runCheck } = await import("./commands/check/check.ts");
       return runCheck(rest, io);
     }
     case "lint": {
@@ -60,7 +60,7 @@ async function run(args: readonly string[]): Promise<number> {
     }
     case "key": {
       if (rest[0] !== "new") break;
-      const { runKeyNew } = await import("./commands/key-new.ts");
+      const { runKeyNew } = await import("./commands/key/key-new.ts");
       return runKeyNew(rest.slice(1), io);
     }
     case "--version": {

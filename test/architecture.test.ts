@@ -17,39 +17,155 @@ const imports: readonly Import[] = files.flatMap((file) => {
   return [...found].map((match) => ({ file, specifier: match[1] ?? "" }));
 });
 
-const folderOf = (file: string): string => (file.includes("/") ? (file.split("/")[0] ?? "") : "");
+/** The folder that a file stands in, and its topmost one; "" is main. */
+const folderOf = (file: string): string => (dirname(file) === "." ? "" : dirname(file));
+const areaOf = (file: string): string => folderOf(file).split("/")[0] ?? "";
 const targetOf = ({ file, specifier }: Import): string =>
   relative(root, join(root, dirname(file), specifier));
+const inSrc = imports.filter(({ specifier }) => specifier.startsWith("."));
 
-/** Which folders each folder may import from; "" is the files beside them: main and settings. */
+/** Which folders each folder may import from, itself aside; "" is main. */
 const arrows: Readonly<Record<string, readonly string[]>> = {
-  "": ["", "commands", "core"],
+  "": ["commands", "settings"],
   commands: [
-    ...["", "commands", "core", "policy", "envoy", "sources", "telemetry"],
-    ...["controller", "kubernetes"],
+    "settings",
+    "core",
+    "policy",
+    "envoy",
+    "sources",
+    "telemetry",
+    "controller",
+    "kubernetes",
   ],
-  controller: ["controller", "policy", "core", "kubernetes"],
-  kubernetes: ["kubernetes", "core", "policy"],
-  envoy: ["envoy", "core"],
-  sources: ["sources", "policy", "core", "kubernetes"],
-  telemetry: ["telemetry", "core"],
-  policy: ["policy", "core"],
-  core: ["core"],
+  settings: ["core"],
+  controller: ["policy", "core", "kubernetes"],
+  kubernetes: ["core", "policy"],
+  envoy: ["core"],
+  sources: ["policy", "core", "kubernetes"],
+  telemetry: ["core"],
+  policy: ["core"],
+  core: [],
 };
 
 test("src imports only along the arrows", () => {
-  const wrong = imports
-    .filter(({ specifier }) => specifier.startsWith("."))
-    .filter((each) => !arrows[folderOf(each.file)]?.includes(folderOf(targetOf(each))))
+  const wrong = inSrc
+    .filter((each) => {
+      const [from, to] = [areaOf(each.file), areaOf(targetOf(each))];
+      return from !== to && arrows[from]?.includes(to) !== true;
+    })
     .map(({ file, specifier }) => `${file} imports ${specifier}`);
   assert.deepEqual(wrong, []);
   assert.ok(imports.length > 20);
 });
 
+/**
+ * The same within an area, for the folders in it: what each may import, itself aside. A folder that stands for the area is
+ * what lies beside the others.
+ */
+const innerArrows: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
+  core: {
+    core: ["core/body", "core/body/multipart", "core/http", "core/permission", "core/json"],
+    "core/body": ["core/http", "core/permission", "core/json"],
+    "core/body/multipart": ["core/body", "core/http", "core/permission", "core/json"],
+    "core/http": ["core/permission"],
+    "core/permission": [],
+    "core/response": ["core/json"],
+    "core/json": [],
+  },
+  envoy: {
+    envoy: ["envoy/ext-authz", "envoy/ext-proc", "envoy/grpc"],
+    "envoy/ext-authz": ["envoy/grpc"],
+    "envoy/ext-proc": ["envoy/grpc"],
+    "envoy/grpc": [],
+  },
+  policy: {
+    policy: [],
+    "policy/compile": [],
+    "policy/document": ["policy/compile", "policy/decode"],
+    "policy/decode": [],
+  },
+  sources: {
+    sources: ["sources/files", "sources/loading"],
+    "sources/configmaps": ["sources/loading"],
+    "sources/files": ["sources/loading"],
+    "sources/loading": [],
+  },
+  commands: {
+    commands: [],
+    "commands/check": [],
+    "commands/controller": [],
+    "commands/key": ["commands/controller"],
+    "commands/serve": [],
+  },
+};
+
+/**
+ * The words that every folder of an area may use. They import nothing of it but each other and the types that are named
+ * here with them.
+ */
+const words: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
+  core: {
+    "core/denials.ts": [],
+    "core/request.ts": [],
+    "core/decision-settings.ts": [],
+    "core/decision.ts": ["core/permission/authorize.ts", "core/permission/snapshot.ts"],
+  },
+  envoy: {
+    "envoy/wire.ts": [],
+    "envoy/header-values.ts": [],
+    "envoy/body-splice.ts": [],
+    "envoy/decision-metadata.ts": [],
+    "envoy/guarded-decision.ts": [],
+  },
+  policy: { "policy/resources.ts": [], "policy/problem.ts": [], "policy/revision.ts": [] },
+  sources: { "sources/source.ts": [], "sources/credential-files.ts": [] },
+  commands: {
+    "commands/io.ts": [],
+    "commands/kube-flags.ts": [],
+    "commands/kube-objects.ts": ["commands/controller/watches.ts"],
+    "commands/policy-source.ts": [],
+  },
+};
+
+test("folders within an area import only along its arrows", () => {
+  const wrong = inSrc
+    .filter((each) => {
+      const [area, target] = [areaOf(each.file), targetOf(each)];
+      const [from, to] = [folderOf(each.file), folderOf(target)];
+      const own = words[area] ?? {};
+      if (areaOf(target) !== area) return false;
+      const more = own[each.file];
+      if (more !== undefined) return own[target] === undefined && !more.includes(target);
+      if (from === to || own[target] !== undefined) return false;
+      return innerArrows[area]?.[from]?.includes(to) !== true;
+    })
+    .map(({ file, specifier }) => `${file} imports ${specifier}`);
+  assert.deepEqual(wrong, []);
+  // Every folder of src is drawn: a new one has its arrows, or this fails.
+  const drawn = new Set([
+    ...Object.keys(arrows),
+    ...Object.values(innerArrows).flatMap((each) => Object.keys(each)),
+  ]);
+  const folders = new Set(files.map(folderOf));
+  assert.deepEqual([...folders].filter((folder) => !drawn.has(folder)).sort(), []);
+});
+
+/** More files than this in one folder are a list, not a place: give an idea in it a folder of its own. */
+const filesMax = 12;
+
+test(`no folder of src holds more than ${filesMax} files`, () => {
+  const counts = new Map<string, number>();
+  for (const file of files) counts.set(folderOf(file), (counts.get(folderOf(file)) ?? 0) + 1);
+  assert.deepEqual(
+    [...counts].filter(([, count]) => count > filesMax),
+    [],
+  );
+});
+
 test("core and policy import nothing but node:crypto and node:buffer", () => {
   const allowed = new Set(["node:crypto", "node:buffer"]);
   const wrong = imports
-    .filter(({ file }) => ["core", "policy"].includes(folderOf(file)))
+    .filter(({ file }) => ["core", "policy"].includes(areaOf(file)))
     .filter(({ specifier }) => !specifier.startsWith(".") && !allowed.has(specifier))
     .map(({ file, specifier }) => `${file} imports ${specifier}`);
   assert.deepEqual(wrong, []);
@@ -59,7 +175,7 @@ test("core and policy read no clock, draw no lots, log nothing and wait for noth
   const forbidden =
     /\bDate\.now\b|\bnew Date\(\)|Math\.random|\bconsole\.|\basync\b|\bawait\b|\bprocess\./;
   const wrong = files
-    .filter((file) => ["core", "policy"].includes(folderOf(file)))
+    .filter((file) => ["core", "policy"].includes(areaOf(file)))
     .filter((file) => {
       const code = readFileSync(join(root, file), "utf8").replaceAll(
         /^\s*(?:\/\/|\*|\/\*).*$/gm,
@@ -88,8 +204,8 @@ test("the Kubernetes client library is loaded by kubernetes/client.ts alone, nev
     for (const [, specifier = ""] of found) visit(targetOf({ file, specifier }));
   };
   visit("main.ts");
-  visit("commands/serve.ts");
-  assert.ok(seen.has("sources/file-source.ts"));
+  visit("commands/serve/serve.ts");
+  assert.ok(seen.has("sources/files/file-source.ts"));
   assert.equal(seen.has("kubernetes/client.ts"), false);
 });
 

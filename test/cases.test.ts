@@ -5,9 +5,9 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { credentialCarriers } from "../src/core/credential.ts";
-import { denials } from "../src/core/decision.ts";
-import { bodyOperations } from "../src/core/operations.ts";
+import { denials } from "../src/core/denials.ts";
+import { credentialCarriers } from "../src/core/http/credential.ts";
+import { bodyOperations } from "../src/core/http/operations.ts";
 import { type Case, type CaseFile, readCaseFiles, toText } from "./cases/case-files.ts";
 import {
   bytesOf,

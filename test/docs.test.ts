@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { after, test } from "node:test";
-import { runCheck } from "../src/commands/check.ts";
+import { runCheck } from "../src/commands/check/check.ts";
 import { runLint } from "../src/commands/lint.ts";
 import { decisionLogFields, responseLogFields } from "../src/telemetry/decision-log.ts";
 import { readmeTables, tableUnder } from "./readme/tables.ts";

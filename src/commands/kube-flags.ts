@@ -1,7 +1,7 @@
 // The flags that name a cluster and a namespace of it, as kubectl has them. Imports nothing of Kubernetes: commands load
 // that only when one of these flags asks for it.
 
-import { readNamespace } from "../policy/name-reader.ts";
+import { readNamespace } from "../policy/decode/name-reader.ts";
 
 /** Where kubectl would look too, unless told otherwise. */
 export type KubeFlags = {

@@ -11,13 +11,13 @@ import {
 } from "../controller/translate.ts";
 import type { KubeClient } from "../kubernetes/client.ts";
 import { KubeError, type KubeObject, messageOf, recordOf } from "../kubernetes/transport.ts";
-import type { CompiledPolicy } from "../policy/compile.ts";
-import { type CompileProblem, compareText } from "../policy/compile-context.ts";
-import { type DecodedResource, decodeResource } from "../policy/decode.ts";
+import type { CompiledPolicy } from "../policy/compile/compile.ts";
+import { type CompileProblem, compareText } from "../policy/compile/context.ts";
+import { type DecodedResource, decodeResource } from "../policy/decode/decode.ts";
+import { formatPath, quoted, toAscii } from "../policy/decode/shown-text.ts";
 import type { Problem } from "../policy/problem.ts";
 import { policyApiVersion, type ResourceKind } from "../policy/resources.ts";
-import { formatPath, quoted, toAscii } from "../policy/shown-text.ts";
-import { plurals } from "./controller-watches.ts";
+import { plurals } from "./controller/watches.ts";
 import { type KubeFlags, namespaceFault } from "./kube-flags.ts";
 
 /** Objects in one page of a list. */

@@ -1,11 +1,11 @@
 // `aliasguard lint`: says everything that is wrong with a policy, before anything runs with it or as it is in a cluster.
 
 import { parseArgs } from "node:util";
+import { formatPath } from "../policy/decode/shown-text.ts";
 import type { LocatedProblem } from "../policy/problem.ts";
-import { formatPath } from "../policy/shown-text.ts";
-import { readUncheckedRoutes } from "../settings.ts";
-import { compileManifests, readManifestFiles } from "../sources/manifest-files.ts";
-import type { ProblemCounts } from "../sources/problem-list.ts";
+import { readUncheckedRoutes } from "../settings/settings.ts";
+import { compileManifests, readManifestFiles } from "../sources/files/manifest-files.ts";
+import type { ProblemCounts } from "../sources/files/problem-list.ts";
 import type { CommandIo, ExitCode } from "./io.ts";
 import {
   type KubeFlags,

@@ -4,10 +4,10 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { policyLabel } from "../controller/config-maps.ts";
 import type { KubeObject } from "../kubernetes/transport.ts";
-import type { Settings } from "../settings.ts";
-import type { ConfigMapData } from "../sources/configmap-set.ts";
-import type { CopyOutcome, PolicyCopy } from "../sources/configmap-source.ts";
-import { createFileSource } from "../sources/file-source.ts";
+import type { Settings } from "../settings/settings.ts";
+import type { ConfigMapData } from "../sources/configmaps/configmap-set.ts";
+import type { CopyOutcome, PolicyCopy } from "../sources/configmaps/configmap-source.ts";
+import { createFileSource } from "../sources/files/file-source.ts";
 import type { PolicySource, SnapshotHolder, SourceEvents } from "../sources/source.ts";
 
 export type Source = PolicySource & SnapshotHolder;
@@ -30,8 +30,8 @@ export async function prepareSource(
   }
   const { createKubeClient } = await import("../kubernetes/client.ts");
   const { createReflector } = await import("../kubernetes/reflector.ts");
-  const { createConfigMapSource } = await import("../sources/configmap-source.ts");
-  const { readPolicyCopy } = await import("../sources/policy-copy.ts");
+  const { createConfigMapSource } = await import("../sources/configmaps/configmap-source.ts");
+  const { readPolicyCopy } = await import("../sources/configmaps/policy-copy.ts");
   const copy: PolicyCopy = {
     read: () => readPolicyCopy(policy),
     report: (outcome) => reportCopy(policy, outcome),

@@ -1,7 +1,7 @@
 // What the status of an object says: whether it was accepted, whether what it names exists, and whether it is in force.
 // The words are those of the Gateway API (GEP-713).
 
-import type { CompileProblem, ProblemCause } from "../policy/compile-context.ts";
+import type { CompileProblem, ProblemCause } from "../policy/compile/context.ts";
 import type { Problem } from "../policy/problem.ts";
 import type {
   Condition,

@@ -5,7 +5,7 @@
 
 import { hash } from "node:crypto";
 import { KubeError, messageOf } from "../kubernetes/transport.ts";
-import type { DocumentSet } from "../policy/document.ts";
+import type { DocumentSet } from "../policy/document/document.ts";
 
 /** Names of the data entries in a ConfigMap. */
 export const indexEntry = "index.json";

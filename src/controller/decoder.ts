@@ -1,7 +1,7 @@
 // Decoded objects, for as long as they are of the generation that was decoded: one change among ten thousand objects
 // decodes one.
 
-import { type DecodedResource, decodeResource } from "../policy/decode.ts";
+import { type DecodedResource, decodeResource } from "../policy/decode/decode.ts";
 import { objectKey, type PolicyObject } from "./objects.ts";
 
 export type Decoder = {

@@ -2,7 +2,7 @@
 // is another; the statuses follow on their own. Missed and doubled events are harmless.
 
 import { KubeError } from "../kubernetes/transport.ts";
-import { type DocumentSet, encodeDocument } from "../policy/document.ts";
+import { type DocumentSet, encodeDocument } from "../policy/document/document.ts";
 import type { ConfigMapWriter } from "./config-maps.ts";
 import { areSameObjects, createDecoder } from "./decoder.ts";
 import type { PolicyObject } from "./objects.ts";

@@ -2,7 +2,7 @@
 // watched: so the controller need not be allowed to list the Secrets of its namespace.
 
 import { hash } from "node:crypto";
-import { presentedKeyLengthMax, presentedKeyLengthMin } from "../core/credential.ts";
+import { presentedKeyLengthMax, presentedKeyLengthMin } from "../core/http/credential.ts";
 import type { SecretDigest } from "./translate.ts";
 
 /** Milliseconds after which a Secret is read again: how long a changed one may go unseen. */

@@ -1,11 +1,11 @@
 // The objects of one namespace -> the policy that the authorizers get, and what the status of each object should say.
 // Pure: the same objects give the same answer, in any order.
 
-import { resolve } from "../core/resolve.ts";
-import type { Alias, Snapshot, VirtualKey } from "../core/snapshot.ts";
-import { type CompiledPolicy, compilePolicy } from "../policy/compile.ts";
-import type { CompileProblem } from "../policy/compile-context.ts";
-import { type DecodedResource, decodeResource } from "../policy/decode.ts";
+import { resolve } from "../core/permission/resolve.ts";
+import type { Alias, Snapshot, VirtualKey } from "../core/permission/snapshot.ts";
+import { type CompiledPolicy, compilePolicy } from "../policy/compile/compile.ts";
+import type { CompileProblem } from "../policy/compile/context.ts";
+import { type DecodedResource, decodeResource } from "../policy/decode/decode.ts";
 import type { Problem } from "../policy/problem.ts";
 import type {
   KeyCredential,

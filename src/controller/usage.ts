@@ -1,9 +1,9 @@
 // How many VirtualKeys can use each ModelAlias, counted one alias at a time: whoever asks decides when it costs.
 
-import { authorizeModel } from "../core/authorize.ts";
-import { aliasScopes, findAlias } from "../core/resolve.ts";
-import type { Grant, Team, VirtualKey } from "../core/snapshot.ts";
-import type { CompiledPolicy } from "../policy/compile.ts";
+import { authorizeModel } from "../core/permission/authorize.ts";
+import { aliasScopes, findAlias } from "../core/permission/resolve.ts";
+import type { Grant, Team, VirtualKey } from "../core/permission/snapshot.ts";
+import type { CompiledPolicy } from "../policy/compile/compile.ts";
 
 /** Pairs of an alias and a class of keys that are looked at in all; beyond, nothing is counted. */
 export const usagePairsMax = 1_000_000;

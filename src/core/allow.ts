@@ -1,18 +1,18 @@
 // What an allow consists of: the headers to set and to remove, the target, and the exact bytes of the body to replace, so
 // that the backend runs the models that were authorized and everything else stays as it was sent.
 
-import type { ModelToken } from "./body-reading.ts";
+import { withPartLengths } from "./body/multipart/lengths.ts";
+import type { ModelToken } from "./body/reading.ts";
 import type { AllowDecision, BodyEdit } from "./decision.ts";
 import type { DecisionSettings } from "./decision-settings.ts";
-import { type HeaderRules, identityHeaders } from "./header-rules.ts";
-import { withPartLengths } from "./multipart-lengths.ts";
-import type { Operation } from "./operations.ts";
-import { keyParameter, queryKey } from "./query-rules.ts";
+import { type HeaderRules, identityHeaders } from "./http/header-rules.ts";
+import type { Operation } from "./http/operations.ts";
+import { keyParameter, queryKey } from "./http/query-rules.ts";
+import type { PathModel } from "./http/routes.ts";
+import { editTarget, encodeModel, type Target } from "./http/target.ts";
+import type { Resolution } from "./permission/resolve.ts";
+import type { Snapshot, VirtualKey } from "./permission/snapshot.ts";
 import type { AuthzRequest } from "./request.ts";
-import type { Resolution } from "./resolve.ts";
-import type { PathModel } from "./routes.ts";
-import type { Snapshot, VirtualKey } from "./snapshot.ts";
-import { editTarget, encodeModel, type Target } from "./target.ts";
 
 /** A place in the body that names a model, and what the name was resolved and authorized to be. */
 export type ResolvedToken = { readonly token: ModelToken; readonly resolution: Resolved };

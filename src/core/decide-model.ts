@@ -9,28 +9,23 @@ import {
   type TargetModel,
   upstreamName,
 } from "./allow.ts";
-import { type Authorization, authorizeModel } from "./authorize.ts";
-import { readJsonBody } from "./body.ts";
-import { admitBodyBytes, type HeaderAdmission } from "./body-admission.ts";
-import type { BodyReading, ModelToken } from "./body-reading.ts";
-import {
-  type Decision,
-  type DecisionFacts,
-  type DenyDetail,
-  type DenyReason,
-  denyDecision as deny,
-} from "./decision.ts";
+import { admitBodyBytes, type HeaderAdmission } from "./body/admission.ts";
+import { readJsonBody } from "./body/json-body.ts";
+import { readMultipartBody } from "./body/multipart/form.ts";
+import type { BodyReading, ModelToken } from "./body/reading.ts";
+import { type Decision, type DecisionFacts, denyDecision as deny } from "./decision.ts";
 import type { DecisionSettings } from "./decision-settings.ts";
-import type { HeaderRules } from "./header-rules.ts";
-import type { JsonScanner } from "./json-scan.ts";
-import { readMultipartBody } from "./multipart.ts";
-import type { Operation } from "./operations.ts";
-import { queryModel } from "./query-rules.ts";
+import type { DenyDetail, DenyReason } from "./denials.ts";
+import type { HeaderRules } from "./http/header-rules.ts";
+import type { Operation } from "./http/operations.ts";
+import { queryModel } from "./http/query-rules.ts";
+import type { PathModel } from "./http/routes.ts";
+import type { Target } from "./http/target.ts";
+import type { JsonScanner } from "./json/scan.ts";
+import { type Authorization, authorizeModel } from "./permission/authorize.ts";
+import type { Resolution } from "./permission/resolve.ts";
+import type { CatalogueModel, Snapshot, VirtualKey } from "./permission/snapshot.ts";
 import type { AuthzRequest, DecisionContext } from "./request.ts";
-import type { Resolution } from "./resolve.ts";
-import type { PathModel } from "./routes.ts";
-import type { CatalogueModel, Snapshot, VirtualKey } from "./snapshot.ts";
-import type { Target } from "./target.ts";
 
 export type ModelDeps = {
   readonly settings: DecisionSettings;

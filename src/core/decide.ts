@@ -1,9 +1,7 @@
 // The decision: route -> key -> body -> resolve -> authorize -> answer. Pure and total: it answers every request, and
 // whatever it cannot show to be allowed it refuses.
 
-import { authorizeModel } from "./authorize.ts";
-import { admitBodyHeaders } from "./body-admission.ts";
-import { authenticate, readKeyDigest } from "./credential.ts";
+import { admitBodyHeaders } from "./body/admission.ts";
 import {
   type BodySubject,
   decideBody,
@@ -12,23 +10,21 @@ import {
   type ModelDeps,
   type Subject,
 } from "./decide-model.ts";
-import {
-  type Decision,
-  type DenyDetail,
-  type DenyReason,
-  denyDecision as deny,
-} from "./decision.ts";
+import { type Decision, denyDecision as deny } from "./decision.ts";
 import type { DecisionSettings } from "./decision-settings.ts";
-import { createHeaderRules } from "./header-rules.ts";
-import { createJsonScanner } from "./json-scan.ts";
+import type { DenyDetail, DenyReason } from "./denials.ts";
+import { authenticate, readKeyDigest } from "./http/credential.ts";
+import { createHeaderRules } from "./http/header-rules.ts";
+import type { Operation } from "./http/operations.ts";
+import { queryFault, queryKey } from "./http/query-rules.ts";
+import { createRouteTable, type RouteTable } from "./http/routes.ts";
+import type { Target } from "./http/target.ts";
+import { createJsonScanner } from "./json/scan.ts";
 import { createModelLister, toModel, toModelList } from "./model-list.ts";
-import type { Operation } from "./operations.ts";
 import { pass } from "./pass.ts";
-import { queryFault, queryKey } from "./query-rules.ts";
+import { authorizeModel } from "./permission/authorize.ts";
+import type { Snapshot } from "./permission/snapshot.ts";
 import type { AuthzRequest, DecisionContext } from "./request.ts";
-import { createRouteTable, type RouteTable } from "./routes.ts";
-import type { Snapshot } from "./snapshot.ts";
-import type { Target } from "./target.ts";
 
 export type Decide = (
   snapshot: Snapshot | undefined,

@@ -1,6 +1,7 @@
 // A refusal in the words of the caller's API: status, headers and body (llm-apis.md section 5).
 
-import { type DenyDecision, type Dialect, denialMessage, denials } from "./decision.ts";
+import type { DenyDecision } from "./decision.ts";
+import { type Dialect, denialMessage, denials } from "./denials.ts";
 
 export type Envelope = {
   readonly status: number;

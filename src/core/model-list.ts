@@ -2,10 +2,10 @@
 // authorization that a request for it would meet.
 
 import { hash } from "node:crypto";
-import { authorizeModel } from "./authorize.ts";
-import type { Dialect } from "./decision.ts";
-import { aliasScopes, findAlias, type Lots } from "./resolve.ts";
-import type { Grant, Snapshot, VirtualKey } from "./snapshot.ts";
+import type { Dialect } from "./denials.ts";
+import { authorizeModel } from "./permission/authorize.ts";
+import { aliasScopes, findAlias, type Lots } from "./permission/resolve.ts";
+import type { Grant, Snapshot, VirtualKey } from "./permission/snapshot.ts";
 
 /** A list that is not sticky to anything: which target a weighted alias would run does not change whether it may. */
 const noLots: Lots = { draw: 0, headers: new Map() };

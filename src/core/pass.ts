@@ -2,11 +2,11 @@
 
 import { type AllowDeps, withoutKey } from "./allow.ts";
 import type { DecisionFacts, PassDecision } from "./decision.ts";
-import { identityHeaders } from "./header-rules.ts";
-import type { Operation } from "./operations.ts";
+import { identityHeaders } from "./http/header-rules.ts";
+import type { Operation } from "./http/operations.ts";
+import type { Target } from "./http/target.ts";
+import type { Snapshot, VirtualKey } from "./permission/snapshot.ts";
 import type { AuthzRequest } from "./request.ts";
-import type { Snapshot, VirtualKey } from "./snapshot.ts";
-import type { Target } from "./target.ts";
 
 export type Passed = {
   readonly facts: DecisionFacts;

@@ -3,7 +3,7 @@
 
 import type { Decider } from "./decide.ts";
 import { type AllowDecision, type Decision, denyDecision, type PassDecision } from "./decision.ts";
-import type { UpstreamCredential } from "./snapshot.ts";
+import type { UpstreamCredential } from "./permission/snapshot.ts";
 
 /** The credential's value by its name; undefined where there is none now. */
 export type CredentialLookup = (name: string) => string | undefined;

@@ -2,11 +2,12 @@
 // RPC, because a failed RPC is decided by Envoy's failure_mode_allow and not by us. And the one observation of each check.
 
 import type { Decide } from "../core/decide.ts";
-import type { Decision, DenyDecision, DenyReason } from "../core/decision.ts";
+import type { Decision, DenyDecision } from "../core/decision.ts";
+import type { DenyReason } from "../core/denials.ts";
+import { dialectOfPath } from "../core/http/routes.ts";
 import type { CheckObservation } from "../core/observation.ts";
+import type { Snapshot } from "../core/permission/snapshot.ts";
 import type { AuthzRequest, DecisionContext } from "../core/request.ts";
-import { dialectOfPath } from "../core/routes.ts";
-import type { Snapshot } from "../core/snapshot.ts";
 
 export type CheckDeps = {
   readonly decide: Decide;

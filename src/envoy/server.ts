@@ -10,22 +10,22 @@ import {
 } from "node:http2";
 import type { ListenOptions, Socket } from "node:net";
 import { setDefaultHighWaterMark } from "node:stream";
+import { CheckCall } from "./ext-authz/call.ts";
+import type { CheckHandler } from "./ext-authz/handler.ts";
+import { ProcessCall, responseStreamsBytesMax } from "./ext-proc/call.ts";
+import { chunkBytesMax } from "./ext-proc/chunks.ts";
+import type { ProcessHandler } from "./ext-proc/handler.ts";
+import { processPath } from "./ext-proc/wire.ts";
 import {
   type Admission,
   createAdmission,
   createIdleRoom,
   type IdleRoom,
   idleBytesMax,
-} from "./admission.ts";
-import { CheckCall } from "./check-call.ts";
-import type { CheckHandler } from "./check-handler.ts";
-import { isGrpc, sendStatus } from "./grpc-stream.ts";
-import { type Health, healthMethod } from "./health.ts";
-import { ProcessCall, responseStreamsBytesMax } from "./process-call.ts";
-import { chunkBytesMax } from "./process-chunks.ts";
-import type { ProcessHandler } from "./process-handler.ts";
-import { processPath } from "./process-wire.ts";
-import { removeStaleSocket, setSocketMode } from "./unix-socket.ts";
+} from "./grpc/admission.ts";
+import { type Health, healthMethod } from "./grpc/health.ts";
+import { isGrpc, sendStatus } from "./grpc/stream.ts";
+import { removeStaleSocket, setSocketMode } from "./grpc/unix-socket.ts";
 import { checkPath, type WireCodec } from "./wire.ts";
 
 /**

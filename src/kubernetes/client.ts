@@ -5,7 +5,7 @@
 
 import { Agent as HttpsAgent, type RequestOptions as HttpsOptions } from "node:https";
 import { KubeConfig } from "@kubernetes/client-node";
-import { quoted } from "../policy/shown-text.ts";
+import { quoted } from "../policy/decode/shown-text.ts";
 import { type Call, callServer, readText } from "./http-call.ts";
 import { createLineSplitter, parseJson } from "./json-lines.ts";
 import { readKubeconfig } from "./kubeconfig.ts";

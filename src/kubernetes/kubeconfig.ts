@@ -5,7 +5,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { delimiter, dirname, isAbsolute, join } from "node:path";
 import { parseDocument } from "yaml";
-import { quoted } from "../policy/shown-text.ts";
+import { quoted } from "../policy/decode/shown-text.ts";
 import { KubeError, messageOf, recordOf } from "./transport.ts";
 
 export type KubeconfigPlaces = {

@@ -1,7 +1,7 @@
 // The resources of aliasguard.dev/v1alpha1 as the decoder leaves them: typed, bounded, every default filled in.
 // Names are within their grammar; references are not yet looked up.
 
-import type { BackendKind, StickyBy, UpstreamCredential } from "../core/snapshot.ts";
+import type { BackendKind, StickyBy, UpstreamCredential } from "../core/permission/snapshot.ts";
 
 export const policyGroup = "aliasguard.dev";
 export const policyApiVersion = `${policyGroup}/v1alpha1`;

@@ -4,8 +4,8 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { type MessagePort, parentPort } from "node:worker_threads";
-import type { DecodedShards } from "../policy/document.ts";
-import { loadDocument } from "./load-document.ts";
+import type { DecodedShards } from "../policy/document/document.ts";
+import { loadDocument } from "./loading/load-document.ts";
 import type {
   Crossing,
   DocumentAnswer,
@@ -14,8 +14,8 @@ import type {
   LoadRequest,
   ThreadAnswer,
   ThreadTask,
-} from "./load-messages.ts";
-import { type ListedSnapshot, type SnapshotPart, sendSnapshot } from "./snapshot-parts.ts";
+} from "./loading/load-messages.ts";
+import { type ListedSnapshot, type SnapshotPart, sendSnapshot } from "./loading/snapshot-parts.ts";
 
 /** Parts that cross at once: a bundle is copied within about a millisecond. */
 const bundleParts = 250;
@@ -39,7 +39,7 @@ async function answerManifests(
   parts: MessagePort,
 ): Promise<Crossing<LoadAnswer>> {
   // Not for documents: what parses YAML is the largest part of this thread.
-  const { compileManifests, readManifestFiles } = await import("./manifest-files.ts");
+  const { compileManifests, readManifestFiles } = await import("./files/manifest-files.ts");
   const read = await readManifestFiles(path);
   const { contentHash } = read;
   if (wantedHash !== undefined && contentHash !== wantedHash) {

@@ -1,6 +1,6 @@
 // One interface for every place a policy comes from, and the last good snapshot that the decisions read.
 
-import type { Snapshot } from "../core/snapshot.ts";
+import type { Snapshot } from "../core/permission/snapshot.ts";
 import type { LocatedProblem } from "../policy/problem.ts";
 
 /** A source keeps a holder current until it is stopped. */

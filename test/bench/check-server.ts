@@ -5,11 +5,11 @@ import { hash } from "node:crypto";
 import { createServer } from "node:http2";
 import { createDecider } from "../../src/core/decide.ts";
 import { defaultDecisionSettings } from "../../src/core/decision-settings.ts";
-import { toPatternSet } from "../../src/core/pattern-set.ts";
-import type { KeyRecord, Snapshot } from "../../src/core/snapshot.ts";
-import { createCheckHandler } from "../../src/envoy/check-handler.ts";
-import { createHealth } from "../../src/envoy/health.ts";
-import { createProcessHandler, type ProcessDeps } from "../../src/envoy/process-handler.ts";
+import { toPatternSet } from "../../src/core/permission/pattern-set.ts";
+import type { KeyRecord, Snapshot } from "../../src/core/permission/snapshot.ts";
+import { createCheckHandler } from "../../src/envoy/ext-authz/handler.ts";
+import { createProcessHandler, type ProcessDeps } from "../../src/envoy/ext-proc/handler.ts";
+import { createHealth } from "../../src/envoy/grpc/health.ts";
 import { createEnvoyServer } from "../../src/envoy/server.ts";
 import { wireCodec } from "../../src/envoy/wire.ts";
 

@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import { type ClientHttp2Session, connect } from "node:http2";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { heldBytesMax } from "../../src/envoy/admission.ts";
+import { heldBytesMax } from "../../src/envoy/grpc/admission.ts";
 import { receiveBytesMax } from "../../src/envoy/server.ts";
 import { checkPath, decodeCheckResponse, encodeCheckRequest } from "../../src/envoy/wire.ts";
 import { startAuthorizer } from "../support/start-authorizer.ts";

@@ -2,7 +2,7 @@
 // delimiters, many small parts. A row that grows is not linear. Run it with `node test/bench/multipart.ts`; it prints a
 // table and proves nothing by itself.
 
-import { boundary, field, file, formOf, readForm } from "../core/multipart-forms.ts";
+import { boundary, field, file, formOf, readForm } from "../core/body/multipart/forms.ts";
 
 const sizes = [1_000_000, 5_000_000, 25_000_000] as const;
 const rounds = 7;

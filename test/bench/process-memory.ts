@@ -8,7 +8,7 @@ import {
   encodeProcessingRequest,
   processPath,
   type WireProcessingRequest,
-} from "../../src/envoy/process-wire.ts";
+} from "../../src/envoy/ext-proc/wire.ts";
 import { type Manifest, mintSecret, PolicyFolder } from "../support/policy-files.ts";
 import { messagesOf } from "../support/process-client.ts";
 import { type Authorizer, startAuthorizer } from "../support/start-authorizer.ts";

@@ -1,7 +1,7 @@
 // What reading and rewriting a response costs: nanoseconds a byte of whole bodies and streams, and of bodies that are
 // made to be slow. Run it with `node test/bench/response.ts`; it proves nothing by itself.
 
-import { createResponseReader, type ResponseReader } from "../../src/core/response-model.ts";
+import { createResponseReader, type ResponseReader } from "../../src/core/response/model.ts";
 
 const rounds = 9;
 const chunkBytes = 16_384;

@@ -1,8 +1,8 @@
 // The scanner against JSON.parse from bytes, side by side in one run, as ratios; and what hostile bodies cost as they
 // grow. Run it with `node test/bench/scan.ts`; it prints two tables and proves nothing by itself.
 
-import { readJsonBody } from "../../src/core/body.ts";
-import { createJsonScanner, type JsonScanner } from "../../src/core/json-scan.ts";
+import { readJsonBody } from "../../src/core/body/json-body.ts";
+import { createJsonScanner, type JsonScanner } from "../../src/core/json/scan.ts";
 import { honestBodies, hostileBodies } from "./scan-bodies.ts";
 
 const rounds = 15;

@@ -10,8 +10,8 @@ import {
   defaultDecisionSettings,
 } from "../../src/core/decision-settings.ts";
 import type { AuthzRequest, RequestBody } from "../../src/core/request.ts";
-import type { CompiledManifests } from "../../src/sources/manifest-files.ts";
-import { compileManifests, type ManifestFiles } from "../../src/sources/manifest-files.ts";
+import type { CompiledManifests } from "../../src/sources/files/manifest-files.ts";
+import { compileManifests, type ManifestFiles } from "../../src/sources/files/manifest-files.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 

@@ -10,7 +10,7 @@ import type {
   WireImmediateResponse,
   WireProcessingResponse,
   WireRawHeaderOption,
-} from "../../src/envoy/process-wire.ts";
+} from "../../src/envoy/ext-proc/wire.ts";
 import type { WireCheckResponse, WireHeaderOption, WireValue } from "../../src/envoy/wire.ts";
 
 export type Headers = ReadonlyMap<string, string>;

@@ -5,19 +5,19 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Client, credentials } from "@grpc/grpc-js";
-import { runCheck } from "../../src/commands/check.ts";
+import { runCheck } from "../../src/commands/check/check.ts";
 import { createDecider, type Decide, type Decider } from "../../src/core/decide.ts";
 import type { Decision } from "../../src/core/decision.ts";
+import type { Snapshot } from "../../src/core/permission/snapshot.ts";
 import type { AuthzRequest } from "../../src/core/request.ts";
-import type { Snapshot } from "../../src/core/snapshot.ts";
-import { createCheckHandler } from "../../src/envoy/check-handler.ts";
-import { createHealth } from "../../src/envoy/health.ts";
-import { createProcessHandler, type ProcessDeps } from "../../src/envoy/process-handler.ts";
-import type { ResponseModel } from "../../src/envoy/process-response-side.ts";
+import { createCheckHandler } from "../../src/envoy/ext-authz/handler.ts";
+import { createProcessHandler, type ProcessDeps } from "../../src/envoy/ext-proc/handler.ts";
+import type { ResponseModel } from "../../src/envoy/ext-proc/response-side.ts";
 import type {
   WireProcessingRequest,
   WireProcessingResponse,
-} from "../../src/envoy/process-wire.ts";
+} from "../../src/envoy/ext-proc/wire.ts";
+import { createHealth } from "../../src/envoy/grpc/health.ts";
 import { createEnvoyServer } from "../../src/envoy/server.ts";
 import {
   checkPath,

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, beforeEach, describe, it, test } from "node:test";
 import { runLint } from "../../src/commands/lint.ts";
-import { problemsPerFileMax } from "../../src/sources/problem-list.ts";
+import { problemsPerFileMax } from "../../src/sources/files/problem-list.ts";
 import { kubeconfigText, saveText } from "../kubernetes/loopback-server.ts";
 import { run } from "../support/child.ts";
 import { type FakeKubeApi, sendStatus, startFakeKubeApi } from "./fake-kube-api.ts";

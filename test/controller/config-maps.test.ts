@@ -8,7 +8,7 @@ import {
   type StoredConfigMap,
 } from "../../src/controller/config-maps.ts";
 import { KubeError } from "../../src/kubernetes/transport.ts";
-import type { DocumentSet } from "../../src/policy/document.ts";
+import type { DocumentSet } from "../../src/policy/document/document.ts";
 
 type Data = Readonly<Record<string, string>>;
 const labels = { "app.kubernetes.io/managed-by": "aliasguard", "aliasguard.dev/policy": "p" };

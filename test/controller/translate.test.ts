@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { statusToWrite, transitionsOf } from "../../src/controller/conditions.ts";
 import { type Condition, objectKey, type PolicyObject } from "../../src/controller/objects.ts";
 import { secretsNamedBy, translate } from "../../src/controller/translate.ts";
-import { compilePolicy } from "../../src/policy/compile.ts";
+import { compilePolicy } from "../../src/policy/compile/compile.ts";
 import { hash, object } from "./objects.ts";
 
 const nowMs = Date.parse("2026-06-01T00:00:00Z");

@@ -3,14 +3,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createDecider } from "../../src/core/decide.ts";
-import { type Decision, type DenyReason, denials } from "../../src/core/decision.ts";
+import type { Decision } from "../../src/core/decision.ts";
 import {
   type DecisionSettings,
   defaultDecisionSettings,
 } from "../../src/core/decision-settings.ts";
+import { type DenyReason, denials } from "../../src/core/denials.ts";
 import { denialEnvelope } from "../../src/core/envelope.ts";
+import type { Snapshot, VirtualKey } from "../../src/core/permission/snapshot.ts";
 import type { RequestBody } from "../../src/core/request.ts";
-import type { Snapshot, VirtualKey } from "../../src/core/snapshot.ts";
 import { grant, key, model, scope, secret, snapshot, team } from "./snapshot-builder.ts";
 
 const qwen = "openrouter/qwen/qwen3.5-flash-02-23";

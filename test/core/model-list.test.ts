@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { authorizeModel } from "../../src/core/authorize.ts";
 import { createModelLister, listModels, toModelList } from "../../src/core/model-list.ts";
+import { authorizeModel } from "../../src/core/permission/authorize.ts";
 import { grant, key, model, scope, snapshot } from "./snapshot-builder.ts";
 
 const lots = { draw: 0.5, headers: new Map<string, string>() };

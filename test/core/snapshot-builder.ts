@@ -1,7 +1,7 @@
 // Builds snapshots by hand for the tests of the core, so that they do not depend on the policy compiler.
 
 import { hash } from "node:crypto";
-import { toPatternSet } from "../../src/core/pattern-set.ts";
+import { toPatternSet } from "../../src/core/permission/pattern-set.ts";
 import type {
   Alias,
   AliasScope,
@@ -11,7 +11,7 @@ import type {
   Snapshot,
   Team,
   VirtualKey,
-} from "../../src/core/snapshot.ts";
+} from "../../src/core/permission/snapshot.ts";
 
 export type GrantParts = {
   readonly models?: readonly string[];

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { createDecider } from "../../src/core/decide.ts";
 import type { Decision } from "../../src/core/decision.ts";
 import { defaultDecisionSettings } from "../../src/core/decision-settings.ts";
-import type { UpstreamCredential } from "../../src/core/snapshot.ts";
+import type { UpstreamCredential } from "../../src/core/permission/snapshot.ts";
 import { withUpstreamCredentials } from "../../src/core/upstream-credential.ts";
 import { grant, key, model, secret, snapshot } from "./snapshot-builder.ts";
 

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { type Dialect, denials } from "../../src/core/decision.ts";
+import { type Dialect, denials } from "../../src/core/denials.ts";
 import { alias, forbidden, lastRan, modes, startClientStack } from "../support/client-stack.ts";
 import { call, type HttpAnswer } from "../support/http-client.ts";
 import { type OperationRequest, operationRequests } from "../support/operation-requests.ts";

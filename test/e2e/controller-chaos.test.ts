@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { askAdmin, ServeProcess, wordsOf } from "../commands/serve-process.ts";
+import { askAdmin, ServeProcess, wordsOf } from "../commands/serve/serve-process.ts";
 import { type Child, run } from "../support/child.ts";
 import { type Fault, type FaultProxy, startFaultProxy } from "../support/fault-proxy.ts";
 import { getKubeBinaries, type KubeApi, startKubeApi } from "../support/kube-api.ts";

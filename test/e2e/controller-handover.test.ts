@@ -4,8 +4,8 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { plurals } from "../../src/commands/controller-watches.ts";
-import { createKubeWriters } from "../../src/commands/kube-writers.ts";
+import { plurals } from "../../src/commands/controller/watches.ts";
+import { createKubeWriters } from "../../src/commands/controller/writers.ts";
 import { createConfigMapWriter } from "../../src/controller/config-maps.ts";
 import type { PolicyObject } from "../../src/controller/objects.ts";
 import { createKubeClient, type KubeClient } from "../../src/kubernetes/client.ts";

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { askAdmin, ServeProcess, wordsOf } from "../commands/serve-process.ts";
+import { askAdmin, ServeProcess, wordsOf } from "../commands/serve/serve-process.ts";
 import type { Child } from "../support/child.ts";
 import { getKubeBinaries, type KubeApi, startKubeApi } from "../support/kube-api.ts";
 import { requirement } from "../support/requirements.ts";

@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { ServeProcess, wordsOf } from "../commands/serve-process.ts";
+import { ServeProcess, wordsOf } from "../commands/serve/serve-process.ts";
 import { type Child, run } from "../support/child.ts";
 import {
   getKubeBinaries,

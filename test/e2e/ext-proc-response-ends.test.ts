@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { describe, it } from "node:test";
-import { sse } from "../core/response-samples.ts";
+import { sse } from "../core/response/samples.ts";
 import { bufferLimit } from "../support/envoy-config.ts";
 import { alias, type Got, pieces, ResponseStack, until } from "../support/response-stack.ts";
 import { alice, skip, target } from "../support/start-stack.ts";

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import type { ServerResponse } from "node:http";
 import { after, before, describe, it } from "node:test";
 import { gzipSync } from "node:zlib";
-import { json, samples, sse } from "../core/response-samples.ts";
+import { json, samples, sse } from "../core/response/samples.ts";
 import { procChanges } from "../support/envoy-config.ts";
 import { type Answer, alias, pieces, ResponseStack, until } from "../support/response-stack.ts";
 import { skip, target } from "../support/start-stack.ts";

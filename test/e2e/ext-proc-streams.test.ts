@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { constants } from "node:http2";
 import { after, before, describe, it } from "node:test";
-import type { WireProcessingResponse } from "../../src/envoy/process-wire.ts";
+import type { WireProcessingResponse } from "../../src/envoy/ext-proc/wire.ts";
 import { type EchoBackend, startEchoBackend } from "../support/echo-backend.ts";
 import { envoyConfig, messageTimeout, places, procChanges } from "../support/envoy-config.ts";
 import {

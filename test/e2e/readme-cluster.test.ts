@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
-import { ServeProcess, wordsOf } from "../commands/serve-process.ts";
+import { ServeProcess, wordsOf } from "../commands/serve/serve-process.ts";
 import { type Child, run } from "../support/child.ts";
 import { getKubeBinaries, type KubeApi, startKubeApi } from "../support/kube-api.ts";
 import { requirement } from "../support/requirements.ts";

@@ -6,7 +6,7 @@ import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { runCheck } from "../../src/commands/check.ts";
+import { runCheck } from "../../src/commands/check/check.ts";
 import { recordOutput } from "../commands/output-recorder.ts";
 import { type EchoBackend, startEchoBackend } from "../support/echo-backend.ts";
 import { envoyConfig, modes, places } from "../support/envoy-config.ts";

@@ -5,9 +5,9 @@ import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } f
 import { type TestContext, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
-import { createCheckHandler } from "../../src/envoy/check-handler.ts";
-import { createHealth } from "../../src/envoy/health.ts";
-import { createProcessHandler, type ProcessDeps } from "../../src/envoy/process-handler.ts";
+import { createCheckHandler } from "../../src/envoy/ext-authz/handler.ts";
+import { createProcessHandler, type ProcessDeps } from "../../src/envoy/ext-proc/handler.ts";
+import { createHealth } from "../../src/envoy/grpc/health.ts";
 import { createEnvoyServer, type EnvoyServer } from "../../src/envoy/server.ts";
 import {
   checkPath,

@@ -6,11 +6,14 @@ import { hash } from "node:crypto";
 import { createDecider } from "../../src/core/decide.ts";
 import type { AllowDecision, Decision } from "../../src/core/decision.ts";
 import { defaultDecisionSettings } from "../../src/core/decision-settings.ts";
-import { toPatternSet } from "../../src/core/pattern-set.ts";
-import type { Snapshot } from "../../src/core/snapshot.ts";
-import { createCheckHandler } from "../../src/envoy/check-handler.ts";
-import { createProcessHandler } from "../../src/envoy/process-handler.ts";
-import { decodeProcessingRequest, decodeProcessingResponse } from "../../src/envoy/process-wire.ts";
+import { toPatternSet } from "../../src/core/permission/pattern-set.ts";
+import type { Snapshot } from "../../src/core/permission/snapshot.ts";
+import { createCheckHandler } from "../../src/envoy/ext-authz/handler.ts";
+import { createProcessHandler } from "../../src/envoy/ext-proc/handler.ts";
+import {
+  decodeProcessingRequest,
+  decodeProcessingResponse,
+} from "../../src/envoy/ext-proc/wire.ts";
 import { decodeCheckRequest, decodeCheckResponse } from "../../src/envoy/wire.ts";
 
 export const secret = `ag_00000000_${"0".repeat(43)}`;

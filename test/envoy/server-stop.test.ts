@@ -9,11 +9,11 @@ import { type TestContext, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { Client, credentials } from "@grpc/grpc-js";
-import { createCheckHandler } from "../../src/envoy/check-handler.ts";
-import { createHealth } from "../../src/envoy/health.ts";
-import { createProcessHandler, type ProcessDeps } from "../../src/envoy/process-handler.ts";
+import { createCheckHandler } from "../../src/envoy/ext-authz/handler.ts";
+import { createProcessHandler, type ProcessDeps } from "../../src/envoy/ext-proc/handler.ts";
+import { createHealth } from "../../src/envoy/grpc/health.ts";
+import { removeStaleSocket } from "../../src/envoy/grpc/unix-socket.ts";
 import { createEnvoyServer, type EnvoyServer } from "../../src/envoy/server.ts";
-import { removeStaleSocket } from "../../src/envoy/unix-socket.ts";
 import { wireCodec } from "../../src/envoy/wire.ts";
 
 const asIs = (bytes: Buffer): Buffer => bytes;

@@ -9,9 +9,9 @@ import { type TestContext, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { Client, credentials, type ServiceError } from "@grpc/grpc-js";
 import type { Decision } from "../../src/core/decision.ts";
-import { createCheckHandler } from "../../src/envoy/check-handler.ts";
-import { createHealth } from "../../src/envoy/health.ts";
-import { createProcessHandler, type ProcessDeps } from "../../src/envoy/process-handler.ts";
+import { createCheckHandler } from "../../src/envoy/ext-authz/handler.ts";
+import { createProcessHandler, type ProcessDeps } from "../../src/envoy/ext-proc/handler.ts";
+import { createHealth } from "../../src/envoy/grpc/health.ts";
 import {
   createEnvoyServer,
   type EnvoyServer,

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
-import { decodeResource } from "../../src/policy/decode.ts";
+import { decodeResource } from "../../src/policy/decode/decode.ts";
 import { type RunResult, run } from "../support/child.ts";
 import { getHelm } from "../support/get-helm.ts";
 import { getKubeBinaries, type KubeApi, startKubeApi } from "../support/kube-api.ts";

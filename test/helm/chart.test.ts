@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, describe, it, test } from "node:test";
 import { crdDefinitions } from "../../helm/crd-schemas.ts";
-import { readSettings, settingRows } from "../../src/settings.ts";
+import { readSettings, settingRows } from "../../src/settings/settings.ts";
 import { getHelm } from "../support/get-helm.ts";
 import { requirement } from "../support/requirements.ts";
 import { fullSettings, fullValues } from "./full-values.ts";
@@ -183,7 +183,7 @@ describe("the chart", { skip: helmPath.skip }, () => {
     assert.equal(authorizer.enableServiceLinks, false);
     assert.equal(controller.enableServiceLinks, false);
     const drainMs = Number(settingRows.find(({ flag }) => flag === "drain-delay-ms")?.default);
-    const serve = readFileSync(join(chartFolder, "../../src/commands/serve.ts"), "utf8");
+    const serve = readFileSync(join(chartFolder, "../../src/commands/serve/serve.ts"), "utf8");
     const graceMs = Number(/graceMs = ([0-9_]+);/.exec(serve)?.[1]?.replaceAll("_", ""));
     const seconds = (pod: typeof authorizer): number =>
       pod.terminationGracePeriodSeconds -

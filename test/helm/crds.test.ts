@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { after, before, describe, it, test } from "node:test";
 import { crdDefinitions } from "../../helm/crd-schemas.ts";
 import { crdText } from "../../helm/write-crds.ts";
-import { decodeResource } from "../../src/policy/decode.ts";
+import { decodeResource } from "../../src/policy/decode/decode.ts";
 import { run } from "../support/child.ts";
 import { getKubeBinaries, type KubeApi, startKubeApi } from "../support/kube-api.ts";
 import { requirement } from "../support/requirements.ts";

@@ -1,9 +1,9 @@
-// The tables of the chart's README: values from values.yaml and its `# --` comments, settings from src/settings.ts.
+// The tables of the chart's README: values from values.yaml and its `# --` comments, settings from src/settings/settings.ts.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { isMap, isScalar, parseDocument, type YAMLMap } from "yaml";
-import { type SettingRow, settingRows } from "../../src/settings.ts";
+import { type SettingRow, settingRows } from "../../src/settings/settings.ts";
 import { chartFolder } from "./run-helm.ts";
 
 export type ValueRow = {

@@ -1,9 +1,9 @@
 // Builds resources for the tests of the policy compiler, through the decoder, so that they are what manifests give.
 
 import assert from "node:assert/strict";
-import type { CompiledPolicy } from "../../src/policy/compile.ts";
-import { compilePolicy } from "../../src/policy/compile.ts";
-import { decodeResource } from "../../src/policy/decode.ts";
+import type { CompiledPolicy } from "../../src/policy/compile/compile.ts";
+import { compilePolicy } from "../../src/policy/compile/compile.ts";
+import { decodeResource } from "../../src/policy/decode/decode.ts";
 import type { Resource, ResourceKind } from "../../src/policy/resources.ts";
 import { policyApiVersion } from "../../src/policy/resources.ts";
 

@@ -4,10 +4,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { resolve } from "../../src/core/resolve.ts";
-import type { Snapshot, VirtualKey } from "../../src/core/snapshot.ts";
-import { type CompiledPolicy, compilePolicy } from "../../src/policy/compile.ts";
-import { decodeResource } from "../../src/policy/decode.ts";
+import { resolve } from "../../src/core/permission/resolve.ts";
+import type { Snapshot, VirtualKey } from "../../src/core/permission/snapshot.ts";
+import { type CompiledPolicy, compilePolicy } from "../../src/policy/compile/compile.ts";
+import { decodeResource } from "../../src/policy/decode/decode.ts";
 import { type Resource, resourceKinds } from "../../src/policy/resources.ts";
 
 const digest = "ab".repeat(32);

@@ -1,16 +1,16 @@
 // The README's tables as the code's closed lists say them: compared by docs.test.ts, written by write.ts.
 
 import { conditionReasonRows } from "../../src/controller/conditions.ts";
-import { denials } from "../../src/core/decision.ts";
-import { fieldRows } from "../../src/core/fields.ts";
+import { fieldRows } from "../../src/core/body/fields.ts";
+import { denials } from "../../src/core/denials.ts";
 import {
   bodyOperations,
   listOperations,
   pathOperations,
   type Row,
   realtimeOperations,
-} from "../../src/core/operations.ts";
-import { settingRows } from "../../src/settings.ts";
+} from "../../src/core/http/operations.ts";
+import { settingRows } from "../../src/settings/settings.ts";
 import { controllerMetricRows } from "../../src/telemetry/controller-metrics.ts";
 import { metricRows } from "../../src/telemetry/metrics.ts";
 

@@ -6,7 +6,7 @@ import { type AddressInfo, connect, createServer as createTcpServer, type Socket
 import {
   encodeProcessingResponse,
   type WireProcessingResponse,
-} from "../../src/envoy/process-wire.ts";
+} from "../../src/envoy/ext-proc/wire.ts";
 
 /** What may be done to a stream. Nothing at all leaves it open and unanswered. */
 export class FakeStream {

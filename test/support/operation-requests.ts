@@ -1,7 +1,7 @@
-// A plain request for each line of src/core/operations.ts that a backend answers, naming one model where that operation
+// A plain request for each line of src/core/http/operations.ts that a backend answers, naming one model where that operation
 // names it.
 
-import { bodyOperations, pathOperations, type Row } from "../../src/core/operations.ts";
+import { bodyOperations, pathOperations, type Row } from "../../src/core/http/operations.ts";
 
 export type OperationRequest = {
   readonly row: Row;

@@ -10,7 +10,7 @@ import {
   processPath,
   type WireProcessingRequest,
   type WireProcessingResponse,
-} from "../../src/envoy/process-wire.ts";
+} from "../../src/envoy/ext-proc/wire.ts";
 
 /** What came of one stream: its answers in order, and the gRPC code that it ended with. */
 export type Processed = {

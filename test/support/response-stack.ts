@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { createServer as createHttp1, request, type ServerResponse } from "node:http";
 import { connect, createServer as createHttp2, type Http2ServerResponse } from "node:http2";
 import type { AddressInfo } from "node:net";
-import type { Dialect } from "../../src/core/decision.ts";
+import type { Dialect } from "../../src/core/denials.ts";
 import { backendHttp2, type ConfigChange, envoyConfig, places } from "./envoy-config.ts";
 import { PolicyFolder } from "./policy-files.ts";
 import { type Authorizer, startAuthorizer } from "./start-authorizer.ts";

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createDecider } from "../../src/core/decide.ts";
-import { denials } from "../../src/core/decision.ts";
 import { defaultDecisionSettings } from "../../src/core/decision-settings.ts";
+import { denials } from "../../src/core/denials.ts";
 import { createMetrics, type Metrics, metricRows } from "../../src/telemetry/metrics.ts";
 import { allowed, answered, denied, observationOf, otherServed } from "./observations.ts";
 

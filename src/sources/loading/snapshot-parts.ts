@@ -1,0 +1,177 @@
+// A snapshot as a row of small parts, and back. A snapshot cannot cross from one thread to another without stopping the
+// receiver while all of it is copied; of parts it copies one at a time, and answers checks in between.
+
+import type {
+  Alias,
+  AliasScope,
+  CatalogueModel,
+  Grant,
+  KeyRecord,
+  PatternSet,
+  Snapshot,
+  Team,
+  TeamReference,
+  VirtualKey,
+} from "../../core/permission/snapshot.ts";
+
+/**
+ * What is shared in a snapshot (sets, grants, aliases, scopes, teams) goes into a table of its kind, once, and later parts
+ * name it by its place there. Every part only refers to earlier ones.
+ */
+export type SnapshotPart =
+  | { readonly kind: "catalogue"; readonly models: readonly CatalogueModel[] }
+  | { readonly kind: "patternSet"; readonly set: PatternSet }
+  | { readonly kind: "grant"; readonly grant: GrantPart }
+  | { readonly kind: "alias"; readonly alias: Alias }
+  | { readonly kind: "scope" /** Places of aliases. */; readonly aliases: readonly number[] }
+  | { readonly kind: "team"; readonly name: string; readonly grant: number; readonly scope: number }
+  | { readonly kind: "key"; readonly key: KeyPart }
+  | { readonly kind: "end"; readonly revision: string; readonly scope: number };
+
+type GrantPart = {
+  readonly models: number;
+  readonly aliases: ReadonlySet<string>;
+  readonly deny: number;
+};
+
+type KeyPart = Omit<VirtualKey, "team" | "grant" | "aliases"> & {
+  /** undefined: without a team. `team` in it is undefined where there is no such team. */
+  readonly team: { readonly name: string; readonly team: number | undefined } | undefined;
+  readonly grant: number | undefined;
+  readonly scope: number;
+  readonly digests: readonly (readonly [digest: string, validUntilMs: number | undefined])[];
+};
+
+/** A snapshot whose keys can be listed, as the compiler makes it. */
+export type ListedSnapshot = Snapshot & { readonly keys: ReadonlyMap<string, KeyRecord> };
+
+/** Places of what has been sent, by kind. Calls `send` the first time. */
+type Table<T> = { readonly placeOf: (value: T) => number };
+
+function createTable<T>(send: (value: T) => void): Table<T> {
+  const places = new Map<T, number>();
+  return {
+    placeOf(value) {
+      const known = places.get(value);
+      if (known !== undefined) return known;
+      // `send` may send what the value refers to, but nothing of its own kind.
+      send(value);
+      places.set(value, places.size);
+      return places.size - 1;
+    },
+  };
+}
+
+/** Calls `send` with every part, in order. */
+export function sendSnapshot(snapshot: ListedSnapshot, send: (part: SnapshotPart) => void): void {
+  const { catalogue, keys, revision } = snapshot;
+  if (catalogue !== undefined) send({ kind: "catalogue", models: [...catalogue.values()] });
+  const sets = createTable<PatternSet>((set) => send({ kind: "patternSet", set }));
+  const grants = createTable<Grant>(({ models, aliases, deny }) => {
+    const grant = { models: sets.placeOf(models), aliases, deny: sets.placeOf(deny) };
+    send({ kind: "grant", grant });
+  });
+  const aliases = createTable<Alias>((alias) => send({ kind: "alias", alias }));
+  const scopes = createTable<AliasScope>((scope) => {
+    send({ kind: "scope", aliases: [...scope.values()].map(aliases.placeOf) });
+  });
+  const teams = createTable<Team>(({ name, grant, aliases: scope }) => {
+    send({ kind: "team", name, grant: grants.placeOf(grant), scope: scopes.placeOf(scope) });
+  });
+  const digests = new Map<VirtualKey, [string, number | undefined][]>();
+  for (const [digest, { key, validUntilMs }] of keys) {
+    const known = digests.get(key) ?? [];
+    digests.set(key, known);
+    known.push([digest, validUntilMs]);
+  }
+  for (const [{ team, grant, aliases: scope, ...key }, ofKey] of digests) {
+    const teamPlace = team?.team === undefined ? undefined : teams.placeOf(team.team);
+    send({
+      kind: "key",
+      key: {
+        ...key,
+        team: team === undefined ? undefined : { name: team.name, team: teamPlace },
+        grant: grant === undefined ? undefined : grants.placeOf(grant),
+        scope: scopes.placeOf(scope),
+        digests: ofKey,
+      },
+    });
+  }
+  send({ kind: "end", revision, scope: scopes.placeOf(snapshot.aliases) });
+}
+
+export type SnapshotBuilder = {
+  /** The snapshot once the last part is there; undefined before. */
+  add(part: SnapshotPart): Snapshot | undefined;
+};
+
+export function createSnapshotBuilder(): SnapshotBuilder {
+  const sets: PatternSet[] = [];
+  const grants: Grant[] = [];
+  const aliases: Alias[] = [];
+  const scopes: AliasScope[] = [];
+  const teams: Team[] = [];
+  const keys = new Map<string, KeyRecord>();
+  let catalogue: ReadonlyMap<string, CatalogueModel> | undefined;
+  const toKey = ({ digests: _, team, grant, scope, ...key }: KeyPart): VirtualKey => ({
+    ...key,
+    team: team === undefined ? undefined : toTeamReference(team, teams),
+    grant: grant === undefined ? undefined : at(grants, grant),
+    aliases: at(scopes, scope),
+  });
+  return {
+    add(part) {
+      switch (part.kind) {
+        case "catalogue":
+          catalogue = new Map(part.models.map((model) => [model.name, model]));
+          return undefined;
+        case "patternSet":
+          sets.push(part.set);
+          return undefined;
+        case "grant": {
+          const { models, deny } = part.grant;
+          grants.push({ ...part.grant, models: at(sets, models), deny: at(sets, deny) });
+          return undefined;
+        }
+        case "alias":
+          aliases.push(part.alias);
+          return undefined;
+        case "scope": {
+          const inScope = part.aliases.map((place) => at(aliases, place));
+          scopes.push(new Map(inScope.map((alias) => [alias.name, alias])));
+          return undefined;
+        }
+        case "team": {
+          const { name, grant, scope } = part;
+          teams.push({ name, grant: at(grants, grant), aliases: at(scopes, scope) });
+          return undefined;
+        }
+        case "key": {
+          const key = toKey(part.key);
+          for (const [digest, validUntilMs] of part.key.digests) {
+            keys.set(digest, { key, validUntilMs });
+          }
+          return undefined;
+        }
+        case "end":
+          return { revision: part.revision, catalogue, aliases: at(scopes, part.scope), keys };
+        default:
+          return part satisfies never;
+      }
+    },
+  };
+}
+
+function toTeamReference(
+  { name, team }: { readonly name: string; readonly team: number | undefined },
+  teams: readonly Team[],
+): TeamReference {
+  return team === undefined ? { name, team } : { name, team: at(teams, team) };
+}
+
+/** A part that refers to a later one is a bug of sendSnapshot: half a policy must not come into force. */
+function at<T>(table: readonly T[], place: number): T {
+  const value = table[place];
+  if (value === undefined) throw new Error(`part ${place} of ${table.length} is not there yet`);
+  return value;
+}

@@ -1,0 +1,89 @@
+// Which header carries the key, what is malformed, and which keys count when.
+
+import assert from "node:assert/strict";
+import { hash } from "node:crypto";
+import { test } from "node:test";
+import {
+  authenticate,
+  credentialCarriers,
+  readKeyDigest,
+} from "../../../src/core/http/credential.ts";
+import { key, secret, snapshot } from "../snapshot-builder.ts";
+
+const digest = hash("sha256", secret, "hex");
+
+function read(headers: Readonly<Record<string, string>>, query = ""): string {
+  const result = readKeyDigest(new Map(Object.entries(headers)), query);
+  return result.ok ? result.digest : result.reason;
+}
+
+test("readKeyDigest takes the key from each carrier", () => {
+  for (const carrier of credentialCarriers) {
+    const value = carrier === "authorization" ? `Bearer ${secret}` : secret;
+    assert.equal(read({ [carrier]: value }), digest, carrier);
+  }
+  assert.equal(read({ "x-litellm-api-key": `Bearer ${secret}` }), digest);
+  assert.equal(read({ authorization: `bearer  ${secret}` }), digest);
+});
+
+test("readKeyDigest finds no key where none was sent", () => {
+  assert.equal(read({}), "key_missing");
+  assert.equal(read({ authorization: "", "x-api-key": " " }), "key_missing");
+  assert.equal(read({ cookie: `key=${secret}`, "x-key": secret }), "key_missing");
+});
+
+test("readKeyDigest refuses what is no key", () => {
+  for (const authorization of [
+    secret,
+    `Basic ${secret}`,
+    "Bearer",
+    "Bearer ",
+    "Bearer short",
+    `Bearer ${secret} ${secret}`,
+    `Bearer ${secret}é`,
+    `Bearer ${"x".repeat(513)}`,
+  ]) {
+    assert.equal(read({ authorization }), "key_malformed", authorization.slice(0, 40));
+  }
+  assert.equal(read({ "x-api-key": `Bearer ${secret}` }), "key_malformed");
+});
+
+test("readKeyDigest takes one key in two carriers for one, and two keys for none", () => {
+  assert.equal(read({ authorization: `Bearer ${secret}`, "api-key": secret }), digest);
+  assert.equal(
+    read({ authorization: `Bearer ${secret}`, "api-key": `${secret}x` }),
+    "key_ambiguous",
+  );
+  assert.equal(read({ authorization: `Bearer ${secret},Bearer ${secret}` }), "key_ambiguous");
+  assert.equal(read({ "x-api-key": `${secret},${secret}` }), "key_ambiguous");
+});
+
+test("readKeyDigest never takes a digest for a credential", () => {
+  const presented = read({ authorization: `Bearer ${digest}` });
+  assert.notEqual(presented, digest);
+  assert.equal(authenticate(snapshot({}), presented, 0).ok, false);
+});
+
+test("authenticate knows a key from its notBefore until its expiresAt", () => {
+  const snap = snapshot({ key: key({ notBeforeMs: 100, expiresAtMs: 200 }) });
+  const at = (nowMs: number): string => {
+    const result = authenticate(snap, digest, nowMs);
+    return result.ok ? "ok" : result.reason;
+  };
+  assert.deepEqual([99, 100, 199, 200].map(at), ["key_not_yet_valid", "ok", "ok", "key_expired"]);
+});
+
+test("authenticate ends a rotated digest at its moment and a disabled key at once", () => {
+  const rotated = snapshot({ record: { key: key(), validUntilMs: 50 } });
+  assert.equal(authenticate(rotated, digest, 49).ok, true);
+  const late = authenticate(rotated, digest, 50);
+  assert.equal(!late.ok && late.reason, "key_expired");
+  const disabled = authenticate(snapshot({ key: key({ disabled: true }) }), digest, 0);
+  assert.equal(!disabled.ok && disabled.reason, "key_disabled");
+});
+
+test("authenticate refuses a key whose team the policy does not hold", () => {
+  const orphan = snapshot({ key: key({ team: { name: "gone", team: undefined } }) });
+  const result = authenticate(orphan, digest, 0);
+  assert.equal(!result.ok && result.reason, "key_team_missing");
+});

@@ -1,0 +1,193 @@
+// One sample for each setting: a good value and what comes of it, and values that are refused.
+
+import { bodyBytesMaxLimit, type Settings, type settingRows } from "../../src/settings/settings.ts";
+
+type Row = (typeof settingRows)[number]["flag"];
+export type Sample = {
+  readonly text: string;
+  readonly read: (settings: Settings) => unknown;
+  readonly value: unknown;
+  readonly bad: readonly string[];
+};
+
+const ports = [
+  "127.0.0.1",
+  "127.0.0.1:",
+  ":1",
+  "h:65536",
+  "h:99999",
+  "h:-1",
+  "h:1x",
+  "::1:1",
+  "a b:1",
+];
+const numbers = ["", "-1", "x", "1e3", "0x10", "1.5", " 1", "Infinity", "NaN", "9".repeat(20)];
+const yes = ["", "yes", "1", "TRUE", "true,true"];
+
+export const samples: Readonly<Record<Row, Sample>> = {
+  policy: { text: "/p/q", read: ({ policy }) => policy, value: "/p/q", bad: [""] },
+  "policy-configmap": {
+    text: "prod/llm-policy",
+    read: ({ policyConfigMap }) => policyConfigMap,
+    value: { namespace: "prod", name: "llm-policy" },
+    bad: ["x", "/x", "x/", "a/b/c", "A/b", "a/B", "a b/c", `a/${"b".repeat(254)}`],
+  },
+  listen: {
+    text: "[::1]:0, unix:/run/a.sock",
+    read: ({ listen }) => listen,
+    value: ["[::1]:0", "unix:/run/a.sock"],
+    bad: [...ports, "", "h:1,", "unix:relative", "unix:", "http://h:1", "unix:/a\0b"],
+  },
+  admin: {
+    text: "localhost:65535",
+    read: ({ admin }) => admin,
+    value: "localhost:65535",
+    bad: [...ports, "", "unix:/run/a.sock", "h:1,h:2"],
+  },
+  "log-level": {
+    text: "silent",
+    read: ({ logLevel }) => logLevel,
+    value: "silent",
+    bad: ["", "trace", "INFO", "constructor"],
+  },
+  "log-allow-sample": {
+    text: "0.25",
+    read: ({ logAllowSample }) => logAllowSample,
+    value: 0.25,
+    bad: ["", "1.1", "-0.1", "50%", ".5", "1."],
+  },
+  "model-headers": {
+    text: "x-model, x-ai-eg-model",
+    read: ({ decision }) => decision.modelHeaders,
+    value: ["x-model", "x-ai-eg-model"],
+    bad: [
+      ...[
+        "",
+        "X-Model",
+        ":path",
+        ":authority",
+        "x_model",
+        "x model",
+        "x-model,",
+        "x-model,x-model",
+      ],
+      ...["authorization", "x-api-key", "api-key", "x-goog-api-key", "x-litellm-api-key", "cookie"],
+      ...[
+        "connection",
+        "keep-alive",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "proxy-model",
+      ],
+      ...["host", "content-type", "content-length", "content-encoding", "content-model", "expect"],
+      ...["x-aliasguard-key", "x-aliasguard-model", "x-envoy-model", "x-forwarded-for"],
+      ...["x-http-method-override", "x-request-id", "traceparent", `x-${"a".repeat(63)}`],
+    ],
+  },
+  "body-bytes-max": {
+    text: "1",
+    read: ({ decision }) => decision.bodyBytesMax,
+    value: 1,
+    bad: [...numbers, "0", String(bodyBytesMaxLimit + 1), "4294967296"],
+  },
+  "accept-text-body": {
+    text: "true",
+    read: ({ decision }) => decision.acceptTextBody,
+    value: true,
+    bad: yes,
+  },
+  "body-edits": {
+    text: "header-only",
+    read: ({ decision }) => decision.bodyEdits,
+    value: "header-only",
+    bad: ["", "none", "Splice"],
+  },
+  "keep-credentials": {
+    text: "true",
+    read: ({ decision }) => decision.keepCredentials,
+    value: true,
+    bad: yes,
+  },
+  "upstream-credentials": {
+    text: "/run/credentials",
+    read: ({ upstreamCredentials }) => upstreamCredentials,
+    value: "/run/credentials",
+    bad: [],
+  },
+  "path-prefixes": {
+    text: ",/llm/v1",
+    read: ({ decision }) => decision.pathPrefixes,
+    value: ["", "/llm/v1"],
+    bad: [
+      ...["v1", "/", "/v1/", "//v1", "/v1?x", "/v%31", "/v1/*", "/v1#", "/v 1", "/../v1", "/./v1"],
+      ...["/v1/..", "/aliasguard-rewrite-pending", "/aliasguard-rewrite-pending/v1"],
+    ],
+  },
+  realtime: {
+    text: "true",
+    read: ({ decision }) => decision.realtime,
+    value: true,
+    bad: yes,
+  },
+  "unchecked-routes": {
+    text: "GET /v1/files,DELETE /v1/responses/{id}",
+    read: ({ decision }) => decision.uncheckedRoutes,
+    value: ["GET /v1/files", "DELETE /v1/responses/{id}"],
+    bad: [
+      ...["/v1/files", "GET", "get /v1/files", "GET v1/files", "GET /v1/files/", "GET /v1//files"],
+      ...["GET /v1/../files", "GET /v1/{}", "GET /v1/{id", "GET /v1/f%69les", "GET /v1/files?x=1"],
+      ...["POST /v1/chat/completions", "GET /v1/models", "GET /v1/models/{id}", "CONNECT /v1/x"],
+      ...["POST /v1/*", "GET /aliasguard-rewrite-pending/v1", "GET  /v1/files"],
+    ],
+  },
+  "query-parameters": {
+    text: "trace,debug",
+    read: ({ decision }) => [...decision.queryParameters],
+    value: ["trace", "debug"],
+    bad: ["model", "Model", "trace,model", "mod%65l", "%6D%6f%64%65%6c", "a b", "a=b", "a&b", "a,"],
+  },
+  "body-fields": {
+    text: "extra_body,metadata.langfuse_*,aws_*,tools[].type=mcp",
+    read: ({ decision }) => [...decision.bodyFields],
+    value: ["extra_body", "metadata.langfuse_*", "aws_*", "tools[].type=mcp"],
+    bad: ["model", "messages", "extra_bodies", "constructor", "langfuse_host", "*", "extra_body,"],
+  },
+  "response-model": {
+    text: "requested",
+    read: ({ responseModel }) => responseModel,
+    value: "requested",
+    bad: ["", "Count", "true", "rewrite", "count,requested", "constructor"],
+  },
+  "in-flight-bytes-max": {
+    text: "1",
+    read: ({ inFlightBytesMax }) => inFlightBytesMax,
+    value: 1,
+    bad: [...numbers, "0"],
+  },
+  "waiting-checks-max": {
+    text: "0",
+    read: ({ waitingChecksMax }) => waitingChecksMax,
+    value: 0,
+    bad: [...numbers, "1000001"],
+  },
+  "concurrent-streams-max": {
+    text: "900",
+    read: ({ concurrentStreamsMax }) => concurrentStreamsMax,
+    value: 900,
+    bad: [...numbers, "0", "100001"],
+  },
+  "socket-mode": {
+    text: "0600",
+    read: ({ socketMode }) => socketMode,
+    value: 0o600,
+    bad: ["", "8", "888", "66", "1666", "rw", "0o666"],
+  },
+  "drain-delay-ms": {
+    text: "0",
+    read: ({ drainDelayMs }) => drainDelayMs,
+    value: 0,
+    bad: [...numbers, "3600001"],
+  },
+};
