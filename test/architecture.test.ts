@@ -34,6 +34,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     "envoy",
     "sources",
     "telemetry",
+    "doctor",
     "controller",
     "kubernetes",
   ],
@@ -43,6 +44,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   envoy: ["core"],
   sources: ["policy", "core", "kubernetes"],
   telemetry: ["core"],
+  doctor: [],
   policy: ["core"],
   core: [],
 };
@@ -162,20 +164,20 @@ test(`no folder of src holds more than ${filesMax} files`, () => {
   );
 });
 
-test("core and policy import nothing but node:crypto and node:buffer", () => {
+test("core, policy and doctor import nothing but node:crypto and node:buffer", () => {
   const allowed = new Set(["node:crypto", "node:buffer"]);
   const wrong = imports
-    .filter(({ file }) => ["core", "policy"].includes(areaOf(file)))
+    .filter(({ file }) => ["core", "policy", "doctor"].includes(areaOf(file)))
     .filter(({ specifier }) => !specifier.startsWith(".") && !allowed.has(specifier))
     .map(({ file, specifier }) => `${file} imports ${specifier}`);
   assert.deepEqual(wrong, []);
 });
 
-test("core and policy read no clock, draw no lots, log nothing and wait for nothing", () => {
+test("core, policy and doctor read no clock, draw no lots, log nothing and wait for nothing", () => {
   const forbidden =
     /\bDate\.now\b|\bnew Date\(\)|Math\.random|\bconsole\.|\basync\b|\bawait\b|\bprocess\./;
   const wrong = files
-    .filter((file) => ["core", "policy"].includes(areaOf(file)))
+    .filter((file) => ["core", "policy", "doctor"].includes(areaOf(file)))
     .filter((file) => {
       const code = readFileSync(join(root, file), "utf8").replaceAll(
         /^\s*(?:\/\/|\*|\/\*).*$/gm,

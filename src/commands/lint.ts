@@ -16,6 +16,7 @@ import {
 } from "./kube-flags.ts";
 
 export const lintUsage = `Usage: aliasguard lint PATH...
+       aliasguard lint --envoy FILE... (aliasguard lint --envoy --help tells more)
        aliasguard lint --kube [--namespace NAME] [--context NAME] [--kubeconfig FILE]
 
 Checks the manifests in files and directories as one policy and prints every problem as
@@ -45,6 +46,10 @@ export async function runLint(
   io: Io,
   nowMs: number = Date.now(),
 ): Promise<ExitCode> {
+  if (args.includes("--envoy")) {
+    const { runLintEnvoy } = await import("./lint-envoy.ts");
+    return runLintEnvoy(args, io);
+  }
   const parsed = parseLintArgs(args, io.env ?? {});
   if (typeof parsed === "string") {
     io.stderr(`aliasguard lint: ${parsed}\n${lintUsage}`);
