@@ -110,6 +110,24 @@ describe("the chart on an API server", { skip }, () => {
     assert.equal((body["spec"] as { readonly replicas: number }).replicas, 5);
   });
 
+  it("keeps the number that somebody has scaled to, and upgrades all the same", async () => {
+    const scaled = await kubectl(
+      ...["scale", "deployment/guard-aliasguard-authorizer", "--replicas=3", "-n", "one"],
+    );
+    assert.equal(scaled.code, 0, scaled.stderr);
+    const args = ["upgrade", "guard", chartFolder, "--namespace", "one"];
+    for (const more of [
+      [],
+      ["--set", "authorizer.autoscaling.enabled=true"],
+      ["--set", "authorizer.podLabels.round=two"],
+    ]) {
+      const upgraded = await helm.run([...args, ...more]);
+      assert.equal(upgraded.code, 0, upgraded.stderr);
+      const { body } = await api.send("GET", deployment);
+      assert.equal((body["spec"] as { readonly replicas: number }).replicas, 3);
+    }
+  });
+
   it("says next commands that work", () => checkNotes());
 
   it("leaves definitions and resources when it is uninstalled, and takes them over again", async () => {

@@ -95,7 +95,7 @@ describe("the chart", { skip: helmPath.skip }, () => {
     assert.deepEqual(kinds(objects), [
       ...["ClusterRole", "ClusterRole"],
       ...Array.from({ length: crdDefinitions.size }, () => "CustomResourceDefinition"),
-      ...["Deployment", "Deployment", "PodDisruptionBudget", "PodDisruptionBudget"],
+      ...["Deployment", "Deployment", "Pod", "PodDisruptionBudget", "PodDisruptionBudget"],
       ...["Role", "Role", "RoleBinding", "RoleBinding", "Service"],
       ...["ServiceAccount", "ServiceAccount"],
     ]);
@@ -115,7 +115,7 @@ describe("the chart", { skip: helmPath.skip }, () => {
       controller: { serviceAccount: { create: false, name: "mine" } },
       authorizer: { serviceAccount: { create: false, name: "yours" }, preStopSleepSeconds: 0 },
     });
-    assert.deepEqual(kinds(objects), ["Deployment", "Deployment", "Service"]);
+    assert.deepEqual(kinds(objects), ["Deployment", "Deployment", "Pod", "Service"]);
     assert.equal(podOf(objects, "controller").serviceAccountName, "mine");
     const pod = podOf(objects, "authorizer");
     assert.equal(pod.serviceAccountName, "yours");
@@ -261,7 +261,10 @@ describe("the chart", { skip: helmPath.skip }, () => {
   ];
   for (const [memory, option] of heaps) {
     it(`gives Node ${option ?? "no heap size"} for a memory limit of ${memory}`, async () => {
-      const objects = await helm.template({ authorizer: { resources: { limits: { memory } } } });
+      const objects = await helm.template({
+        settings: { inFlightBytesMax: 1_048_576 },
+        authorizer: { resources: { limits: { memory } } },
+      });
       const env = podOf(objects, "authorizer").containers[0].env ?? [];
       assert.equal(env.find(({ name }) => name === "NODE_OPTIONS")?.value, option);
     });
@@ -294,7 +297,20 @@ describe("the chart", { skip: helmPath.skip }, () => {
       ({ kind }) => kind === "NetworkPolicy",
     );
     const ingress = policies.map(({ spec }) => (spec as { readonly ingress?: unknown }).ingress);
-    const asks = [{ ports: [{ port: "grpc", protocol: "TCP" }], from: [{ podSelector: {} }] }];
+    const test = {
+      podSelector: {
+        matchLabels: {
+          "app.kubernetes.io/name": "aliasguard",
+          "app.kubernetes.io/instance": "agt",
+          "app.kubernetes.io/component": "test",
+        },
+      },
+    };
+    const asks = [
+      { ports: [{ port: "grpc", protocol: "TCP" }], from: [{ podSelector: {} }, test] },
+    ];
     assert.deepEqual(ingress, [undefined, asks]);
+    const egress = policies.map(({ spec }) => (spec as { readonly egress?: unknown }).egress);
+    assert.deepEqual(egress, [undefined, undefined]);
   });
 });

@@ -28,6 +28,25 @@ const component = {
     },
   },
   priorityClassName: "system-cluster-critical",
+  strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: "50%" } },
+  revisionHistoryLimit: 2,
+  deploymentAnnotations: { "example.com/reload": "true" },
+  extraVolumes: [{ name: "scratch", emptyDir: { sizeLimit: "1Mi" } }],
+  extraVolumeMounts: [{ name: "scratch", mountPath: "/scratch" }],
+  extraContainers: [
+    {
+      name: "beside",
+      image: "localhost/beside:1",
+      securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } },
+    },
+  ],
+  podSpec: { hostAliases: [{ ip: "192.0.2.1", hostnames: ["a.example"] }], dnsPolicy: "None" },
+  dnsConfig: { nameservers: ["192.0.2.2"] },
+  probes: {
+    startup: { failureThreshold: 120 },
+    liveness: { timeoutSeconds: 9 },
+    readiness: { periodSeconds: 7 },
+  },
 };
 
 /** Every setting of the chart, with a value that is not the default. */
@@ -65,7 +84,7 @@ export const fullValues = {
   imagePullSecrets: [{ name: "pull" }],
   runAsUser: 1001,
   bindAddress: "[::]",
-  crds: { install: true },
+  crds: { install: true, keep: false, annotations: { "example.com/a": "b" } },
   rbac: { create: true, aggregate: true },
   secrets: { read: true },
   settings: fullSettings,
@@ -78,7 +97,32 @@ export const fullValues = {
       { ipBlock: { cidr: "10.0.0.0/8", except: ["10.1.0.0/16"] } },
     ],
     adminFrom: [{ namespaceSelector: {} }],
+    egress: {
+      enabled: true,
+      apiServerPorts: [6443],
+      apiServer: [{ ipBlock: { cidr: "192.0.2.0/24" } }],
+      extra: [{ to: [{ podSelector: {} }] }],
+    },
   },
+  metrics: {
+    service: { enabled: true, annotations: { "example.com/m": "1" } },
+    // Their kinds are those of an operator that a plain API server does not have.
+    podMonitor: { enabled: false, labels: { release: "p" }, interval: "15s", scrapeTimeout: "5s" },
+    serviceMonitor: {
+      enabled: false,
+      labels: { release: "p" },
+      interval: "15s",
+      scrapeTimeout: "5s",
+    },
+    prometheusRule: { enabled: false, labels: { release: "p" }, alertLabels: { team: "t" } },
+  },
+  extraObjects: [
+    {
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      metadata: { name: "extra", namespace: "{{ .Release.Namespace }}" },
+    },
+  ],
   topologySpread: {
     enabled: true,
     topologyKeys: ["kubernetes.io/hostname"],
@@ -88,7 +132,15 @@ export const fullValues = {
     ...component,
     preStopSleepSeconds: 4,
     extraArgs: ["--socket-mode=600"],
-    service: { annotations: { "example.com/note": "grpc" } },
+    autoscaling: {
+      enabled: true,
+      minReplicas: 3,
+      maxReplicas: 9,
+      targetCPUUtilizationPercentage: 60,
+      targetMemoryUtilizationPercentage: 90,
+      behavior: { scaleDown: { stabilizationWindowSeconds: 60 } },
+    },
+    service: { annotations: { "example.com/note": "grpc" }, clusterIP: true },
   },
   controller: { ...component, policyShardsMax: 2, extraArgs: ["--log-level=warn"] },
 };

@@ -62,6 +62,16 @@ describe("the image's root folder", { skip: root.skip }, () => {
     assert.equal(stdout, manifest.version);
   });
 
+  it("has aliasguard on its PATH", async () => {
+    const clean = ["-i", "PATH=/usr/local/bin"];
+    const enter = ["/usr/sbin/chroot", "--userspec=65532:65532", image, "aliasguard", "--version"];
+    const asked = { name: "image", command: "/usr/bin/env", args: [...clean, ...enter] };
+    const { code, stdout, stderr } = await run(asked, 30_000);
+    assert.equal(code, 0, stderr);
+    assert.equal(stdout, manifest.version);
+    assert.match(dockerfile, /^COPY deploy\/image\/aliasguard \/usr\/local\/bin\/aliasguard$/m);
+  });
+
   it("lints a policy", async () => {
     const { code, stdout, stderr } = await aliasguard("lint", "/tmp/policy");
     assert.equal(code, 0, stdout + stderr);

@@ -44,8 +44,16 @@ export type PodSpec = {
   }[];
 };
 
+/** What every installation must name. */
+const repository = "aliasguard";
+
+/** The kinds of the Prometheus operator that the chart can make. */
+export const monitoringApis = ["PodMonitor", "ServiceMonitor", "PrometheusRule"].map(
+  (kind) => `monitoring.coreos.com/v1/${kind}`,
+);
+
 export type Helm = {
-  /** `values` become a values file. */
+  /** `values` become a values file, beside an image; undefined: none, and the image is named too where a chart is. */
   run(args: readonly string[], values?: unknown): Promise<RunResult>;
   /** What `helm template` renders for release `agt` in `apps` unless told. Throws what helm says when it refuses. */
   template(values?: unknown, at?: { release?: string; namespace?: string }): Promise<Rendered[]>;
@@ -65,20 +73,27 @@ export function createHelm(path: string, kubeconfig = "/dev/null"): Helm {
   const runHelm: Helm["run"] = (args, values) => {
     files++;
     const file = join(folder.path, `values-${files}.yaml`);
-    if (values !== undefined) writeFileSync(file, JSON.stringify(values));
-    const all = values === undefined ? args : [...args, "--values", file];
+    const takesValues = values !== undefined || args.includes(chartFolder);
+    if (takesValues) writeFileSync(file, JSON.stringify(withImage(values ?? {})));
+    const all = takesValues ? [...args, "--values", file] : args;
     return run({ name: "helm", command: path, args: all, env }, 60_000);
   };
   return {
     run: runHelm,
     async template(values, { release = "agt", namespace = "apps" } = {}) {
-      const args = ["template", release, chartFolder, "--namespace", namespace];
+      const apis = monitoringApis.flatMap((api) => ["--api-versions", api]);
+      const args = ["template", release, chartFolder, "--namespace", namespace, ...apis];
       const { code, stdout, stderr } = await runHelm(args, values);
       if (code !== 0) throw new Error(stderr);
       return readObjects(stdout);
     },
     remove: () => folder.remove(),
   };
+}
+
+function withImage(values: unknown): unknown {
+  const { image, ...rest } = values as { readonly image?: object };
+  return { ...rest, image: { repository, ...image } };
 }
 
 export function readObjects(text: string): Rendered[] {

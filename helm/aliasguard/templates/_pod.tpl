@@ -2,6 +2,9 @@
 
 {{- define "aliasguard.image" -}}
 {{- $image := .Values.image -}}
+{{- if not $image.repository }}
+{{- fail "wanted image.repository, found none: build the image with deploy/Dockerfile, push it, and name it with --set image.repository=HOST/aliasguard" }}
+{{- end -}}
 {{- if $image.digest -}}
 {{- printf "%s@%s" $image.repository $image.digest -}}
 {{- else -}}
@@ -20,15 +23,46 @@
 {{- end -}}
 {{- end -}}
 
-{{/* (dict memory PERCENT): that share of a quantity such as 512Mi, in MiB; nothing where there is none. */}}
-{{- define "aliasguard.heapMiB" -}}
-{{- if .memory -}}
-{{- $text := toString .memory -}}
-{{- if kindIs "float64" .memory }}{{ $text = toString (int64 .memory) }}{{ end -}}
+{{/* (dict root component name: its Deployment): `replicas`, where the release decides them. Once somebody else has scaled, through
+     the subresource as kubectl and autoscalers do, the number is theirs: writing it would be a conflict, or undo them. */}}
+{{- define "aliasguard.replicas" -}}
+{{- $wanted := .component.replicas -}}
+{{- $scaling := default (dict) .component.autoscaling -}}
+{{- if $scaling.enabled }}{{ $wanted = $scaling.minReplicas }}{{ end -}}
+{{- $live := lookup "apps/v1" "Deployment" .root.Release.Namespace .name -}}
+{{- $scaled := false -}}
+{{- range ($live.metadata).managedFields }}
+{{- if eq (default "" .subresource) "scale" }}{{ $scaled = true }}{{ end -}}
+{{- end -}}
+{{- if and (not $scaled) (not (kindIs "invalid" $wanted)) -}}
+replicas: {{ $wanted }}
+{{- end -}}
+{{- end -}}
+
+{{/* (dict component spec: what the chart sets): refuses what would stand twice. */}}
+{{- define "aliasguard.podSpecExtras" -}}
+{{- $own := list "containers" "volumes" "serviceAccountName" "terminationGracePeriodSeconds" "automountServiceAccountToken" "enableServiceLinks" "securityContext" "imagePullSecrets" "priorityClassName" "nodeSelector" "tolerations" "affinity" "topologySpreadConstraints" "dnsConfig" -}}
+{{- range $name, $value := .podSpec }}
+{{- if has $name $own }}{{ fail (printf "podSpec.%s is set by the chart: use the value of its own" $name) }}{{ end }}
+{{- end -}}
+{{- with .podSpec }}{{ toYaml . }}{{ end -}}
+{{- end -}}
+
+{{/* A quantity of memory in bytes; nothing where there is none. */}}
+{{- define "aliasguard.bytes" -}}
+{{- if . -}}
+{{- $text := toString . -}}
+{{- if kindIs "float64" . }}{{ $text = toString (int64 .) }}{{ end -}}
 {{- $units := dict "" 1 "k" 1000 "M" 1000000 "G" 1000000000 "T" 1000000000000 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 -}}
 {{- $number := regexFind "^[0-9]+([.][0-9]+)?" $text -}}
-{{- $unit := get $units (trimPrefix $number $text) -}}
-{{- divf (mulf (float64 $number) $unit .percent) 104857600.0 | floor | int64 | max 16 -}}
+{{- mulf (float64 $number) (get $units (trimPrefix $number $text)) | floor | int64 -}}
+{{- end -}}
+{{- end -}}
+
+{{/* (dict memory PERCENT): that share of a quantity such as 512Mi, in MiB; nothing where there is none. */}}
+{{- define "aliasguard.heapMiB" -}}
+{{- with include "aliasguard.bytes" .memory -}}
+{{- divf (mulf (float64 .) $.percent) 104857600.0 | floor | int64 | max 16 -}}
 {{- end -}}
 {{- end -}}
 
@@ -84,6 +118,13 @@ securityContext:
 imagePullSecrets:
   {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- with include "aliasguard.podSpecExtras" $component }}
+{{ . }}
+{{- end }}
+{{- with $component.dnsConfig }}
+dnsConfig:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- with $component.priorityClassName }}
 priorityClassName: {{ . | quote }}
 {{- end }}
@@ -136,20 +177,34 @@ resources:
 {{- end }}
 {{- end -}}
 
-{{/* Probes that both have. A process that is starting is asked every second, so that it is in use within one. */}}
+{{/* (COMPONENT-VALUES): probes that both have. A process that is starting is asked every second, so that it is in use within one. */}}
 {{- define "aliasguard.probes" -}}
+{{- $probes := default (dict) .probes -}}
 startupProbe:
   httpGet: {path: /healthz, port: admin}
-  periodSeconds: 1
-  failureThreshold: 60
+  {{- merge (dict) (default (dict) $probes.startup) (dict "periodSeconds" 1 "failureThreshold" 60) | toYaml | nindent 2 }}
 livenessProbe:
   httpGet: {path: /healthz, port: admin}
-  periodSeconds: 10
-  timeoutSeconds: 5
-  failureThreshold: 6
+  {{- merge (dict) (default (dict) $probes.liveness) (dict "periodSeconds" 10 "timeoutSeconds" 5 "failureThreshold" 6) | toYaml | nindent 2 }}
 readinessProbe:
   httpGet: {path: /readyz, port: admin}
-  periodSeconds: 2
-  timeoutSeconds: 2
-  failureThreshold: 3
+  {{- merge (dict) (default (dict) $probes.readiness) (dict "periodSeconds" 2 "timeoutSeconds" 2 "failureThreshold" 3) | toYaml | nindent 2 }}
+{{- end -}}
+
+{{/* What a monitor of the Prometheus operator says of the port: (a monitor's values). */}}
+{{- define "aliasguard.endpoint" -}}
+port: admin
+path: /metrics
+interval: {{ .interval }}
+{{- with .scrapeTimeout }}
+scrapeTimeout: {{ . }}
+{{- end }}
+{{- end -}}
+
+{{/* (list ROOT KIND VALUE): a clear failure where the cluster has no such kind of the Prometheus operator. */}}
+{{- define "aliasguard.needsMonitoring" -}}
+{{- $root := index . 0 -}}
+{{- if not ($root.Capabilities.APIVersions.Has (printf "monitoring.coreos.com/v1/%s" (index . 1))) -}}
+{{- fail (printf "%s wants the API monitoring.coreos.com/v1 %s, which this cluster does not have: install the Prometheus operator first (helm template: --api-versions monitoring.coreos.com/v1/%s)" (index . 2) (index . 1) (index . 1)) -}}
+{{- end -}}
 {{- end -}}
