@@ -38,6 +38,10 @@ describe("the chart on an API server", { skip }, () => {
       );
       const namespace = { apiVersion: "v1", kind: "Namespace", metadata: { name, labels } };
       assert.equal((await api.send("POST", "/api/v1/namespaces", namespace)).status, 201);
+      // What a cluster's controllers make in each namespace, and pods need.
+      const account = { apiVersion: "v1", kind: "ServiceAccount", metadata: { name: "default" } };
+      const accounts = `/api/v1/namespaces/${name}/serviceaccounts`;
+      assert.equal((await api.send("POST", accounts, account)).status, 201);
     }
   });
 
