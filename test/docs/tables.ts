@@ -1,0 +1,184 @@
+// The tables of docs/, as the code's closed lists say them: written by write.ts (npm run docs), compared by
+// ../docs.test.ts. To add one: write the heading on its page, add an entry to `docTables`, run `npm run docs`.
+
+import { conditionReasonRows } from "../../src/controller/conditions.ts";
+import { fieldRows } from "../../src/core/body/fields.ts";
+import { denials } from "../../src/core/denials.ts";
+import { credentialCarriers } from "../../src/core/http/credential.ts";
+import {
+  identityHeaders,
+  methodOverrideHeaders,
+  routingHeaderPrefixes,
+  routingHeaders,
+} from "../../src/core/http/header-rules.ts";
+import {
+  bodyOperations,
+  listOperations,
+  pathOperations,
+  type Row,
+  realtimeOperations,
+} from "../../src/core/http/operations.ts";
+import { keyParameter } from "../../src/core/http/query-rules.ts";
+import { upstreamCredentialHeaders } from "../../src/core/permission/snapshot.ts";
+import { settingRows } from "../../src/settings/settings.ts";
+import { controllerMetricRows } from "../../src/telemetry/controller-metrics.ts";
+import { decisionLogFields, responseLogFields } from "../../src/telemetry/decision-log.ts";
+import { metricRows } from "../../src/telemetry/metrics.ts";
+import { limitRows } from "./limits.ts";
+import { identityHeaderMeanings, logFieldMeanings, remedies } from "./meanings.ts";
+
+type Cell = string | number;
+
+/** One table: under which heading of which page of docs/ it stands, its columns and its rows. */
+export type DocTable = {
+  readonly page: string;
+  readonly heading: string;
+  readonly columns: readonly string[];
+  readonly rows: readonly (readonly Cell[])[];
+};
+
+const code = (text: string): string => (text === "" ? "" : `\`${text}\``);
+
+export const docTables: readonly DocTable[] = [
+  {
+    page: "reference/paths.md",
+    heading: "Paths",
+    columns: ["path", "where", "the model stands in", "dialect"],
+    rows: [...bodyOperations, ...pathOperations, ...listOperations, ...realtimeOperations].map(
+      (each) => [
+        code(`${each.method} ${each.path}`),
+        each.exact === true ? "as it is" : "under each prefix",
+        modelPlace(each),
+        each.dialect,
+      ],
+    ),
+  },
+  {
+    page: "reference/refusals.md",
+    heading: "Refusals",
+    columns: ["reason", "status", "code", "message"],
+    rows: Object.entries(denials).map(([reason, { status, code: word, message }]) => [
+      code(reason),
+      status,
+      code(word),
+      message,
+    ]),
+  },
+  {
+    page: "reference/refusals.md",
+    heading: "What to do",
+    columns: ["reason", "what to do"],
+    rows: Object.entries(remedies).map(([reason, remedy]) => [code(reason), remedy]),
+  },
+  {
+    page: "reference/body-fields.md",
+    heading: "Body fields",
+    columns: ["field", "where", "rule", "because it"],
+    rows: fieldRows.map(({ name, place, rule, dialect, reason }) => [
+      code(name),
+      place === "top" ? "top level" : code(place),
+      rule,
+      dialect === undefined ? reason : `${reason} (${dialect})`,
+    ]),
+  },
+  {
+    page: "reference/headers.md",
+    heading: "Carriers of the key",
+    columns: ["carrier", "where"],
+    rows: [
+      ...credentialCarriers.map((name) => [code(name), "header"]),
+      [code(keyParameter), "query parameter"],
+    ],
+  },
+  {
+    page: "reference/headers.md",
+    heading: "Headers for the backend",
+    columns: ["header", "meaning"],
+    rows: Object.entries(identityHeaderMeanings).map(([name, meaning]) => [
+      code(identityHeaders[name as keyof typeof identityHeaders]),
+      meaning,
+    ]),
+  },
+  {
+    page: "reference/headers.md",
+    heading: "Headers that are removed",
+    columns: ["header"],
+    rows: [
+      ...routingHeaders.map((name) => [code(name)]),
+      ...routingHeaderPrefixes.map((prefix) => [code(`${prefix}*`)]),
+    ],
+  },
+  {
+    page: "reference/headers.md",
+    heading: "Headers that are refused",
+    columns: ["header"],
+    rows: methodOverrideHeaders.map((name) => [code(name)]),
+  },
+  {
+    page: "reference/headers.md",
+    heading: "Headers of a backend's credential",
+    columns: ["header"],
+    rows: upstreamCredentialHeaders.map((name) => [code(name)]),
+  },
+  {
+    page: "reference/settings.md",
+    heading: "Settings",
+    columns: ["flag", "variable", "default", "meaning"],
+    rows: settingRows.map(({ flag, variable, default: fallback, help }) => [
+      code(`--${flag}`),
+      code(variable),
+      code(fallback),
+      help,
+    ]),
+  },
+  {
+    page: "reference/metrics.md",
+    heading: "Authorizer",
+    columns: ["name", "meaning"],
+    rows: metricRows.map(([name, help]) => [code(name), help]),
+  },
+  {
+    page: "reference/metrics.md",
+    heading: "Controller",
+    columns: ["name", "meaning"],
+    rows: controllerMetricRows.map(([name, help]) => [code(name), help]),
+  },
+  {
+    page: "reference/logs.md",
+    heading: "Decisions",
+    columns: ["field", "meaning"],
+    rows: decisionLogFields.map((field) => [code(field), logFieldMeanings[field]]),
+  },
+  {
+    page: "reference/logs.md",
+    heading: "Responses",
+    columns: ["field", "meaning"],
+    rows: responseLogFields.map((field) => [code(field), logFieldMeanings[field]]),
+  },
+  {
+    page: "reference/conditions.md",
+    heading: "Reasons",
+    columns: ["reason", "meaning"],
+    rows: conditionReasonRows.map(([reason, meaning]) => [code(reason), meaning]),
+  },
+  ...limitRows.map(({ heading, rows }) => ({
+    page: "reference/limits.md",
+    heading,
+    columns: ["limit", "value"],
+    rows,
+  })),
+];
+
+function modelPlace({ path, body, modelParameter, answers }: Row): string {
+  if (answers !== undefined) return "answered here";
+  if (modelParameter !== undefined) return `query, ${code(modelParameter)}`;
+  if (path.includes("{model}")) return "path";
+  return body === "form" ? "form field or body, `model`" : "body, `model`";
+}
+
+/** The table's lines, its head included. */
+export function linesOf({ columns, rows }: DocTable): readonly string[] {
+  const line = (cells: readonly Cell[]): string =>
+    `| ${cells.join(" | ")} |`.replaceAll("|  |", "| |");
+  return [line(columns), `|${"---|".repeat(columns.length)}`, ...rows.map(line)];
+}
