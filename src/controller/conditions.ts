@@ -15,7 +15,7 @@ import type {
 /** Characters of a condition's message; the CRD takes 4,096. */
 const messageLengthMax = 1024;
 
-/** Reasons of conditions: a closed list, which the README prints. */
+/** Reasons of conditions: a closed list, which docs/reference/conditions.md prints. */
 export const conditionReasonRows = [
   ["Accepted", "The object can be read and is not in another's way."],
   ["Invalid", "The object cannot be read; the message names the field."],

@@ -1,5 +1,5 @@
 // The gRPC server on Node's own HTTP/2: limits, listeners, and the order in which it stops. What a check means is the
-// handler's affair. A gRPC library would hand a message over only when all of it is in memory (README, "Limits").
+// handler's affair. A gRPC library would hand a message over only when all of it is in memory (docs/reference/limits.md).
 
 import {
   createServer,

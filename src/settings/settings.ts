@@ -1,4 +1,4 @@
-// Flags and environment -> Settings, or everything that is wrong with them. One closed list, which the README prints.
+// Flags and environment -> Settings, or everything that is wrong with them. One closed list, which docs/reference prints.
 
 import { fieldPath, fieldRows } from "../core/body/fields.ts";
 import type { DecisionSettings } from "../core/decision-settings.ts";

@@ -2,7 +2,7 @@
 
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 
-/** Every metric of the controller; the README prints the list. */
+/** Every metric of the controller; docs/reference/metrics.md prints the list. */
 export const controllerMetricRows = [
   ["controller_runtime_reconcile_total", "Runs of the one job, by result."],
   ["controller_runtime_reconcile_errors_total", "Runs that failed."],

@@ -4,7 +4,7 @@
 import type { CheckObservation, ResponseObservation } from "../core/observation.ts";
 import type { Logger } from "./logger.ts";
 
-/** Every field that a decision line can have; the README prints the list. */
+/** Every field that a decision line can have; docs/reference/logs.md prints the list. */
 export const decisionLogFields = [
   "requestId",
   "traceId",
@@ -25,7 +25,7 @@ export const decisionLogFields = [
   "durationUs",
 ] as const;
 
-/** Every field that a response line can have; the README prints the list. */
+/** Every field that a response line can have; docs/reference/logs.md prints the list. */
 export const responseLogFields = [
   "requestId",
   "traceId",

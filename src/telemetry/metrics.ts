@@ -3,7 +3,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { CheckObservation, ResponseObservation, Served } from "../core/observation.ts";
 
-/** Every metric of ours; the README prints the list. */
+/** Every metric of ours; docs/reference/metrics.md prints the list. */
 export const metricRows = [
   ["aliasguard_checks_total", "Checks by decision, deny reason and operation."],
   [

@@ -47,7 +47,7 @@ test("toDecisionLine says of a refusal without a trace the reason alone, and of 
   assert.deepEqual([line.decision, line.operation, line.status], ["answer", "models.list", 200]);
 });
 
-test("toDecisionLine has no field that the README does not list, and together they have all", () => {
+test("toDecisionLine has no field that docs/reference does not list, and together they have all", () => {
   const lines = [allowed, answered, denied].map((each) => toDecisionLine(observationOf(each)));
   const known: ReadonlySet<string> = new Set(decisionLogFields);
   const seen = new Set(lines.flatMap((line) => Object.keys(withoutUndefined(line))));

@@ -25,7 +25,7 @@ async function samples(metrics: Metrics, name: string): Promise<readonly string[
     .sort();
 }
 
-test("createMetrics shows every metric of the README with its meaning", async () => {
+test("createMetrics shows every metric of docs/reference with its meaning", async () => {
   const metrics = metricsOf();
   const text = await metrics.text();
   for (const [name, help] of metricRows) {

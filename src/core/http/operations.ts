@@ -1,5 +1,5 @@
 // Everything that callers may do: one closed list of methods and paths, where the model stands in each, and what else
-// each takes (llm-apis.md section 1). The README prints it.
+// each takes (llm-apis.md section 1). docs/reference prints it.
 
 import type { Dialect } from "../denials.ts";
 
