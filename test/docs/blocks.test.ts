@@ -2,8 +2,9 @@
 // flags, fields and values that they are given, expressions name metrics that there are.
 
 import assert from "node:assert/strict";
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { globSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { after, before, describe, it, test } from "node:test";
+import { parse } from "yaml";
 import { runCheck } from "../../src/commands/check/check.ts";
 import { runLint } from "../../src/commands/lint.ts";
 import { denials } from "../../src/core/denials.ts";
@@ -13,7 +14,16 @@ import { chartFolder, createHelm, type Helm } from "../helm/run-helm.ts";
 import { getHelm } from "../support/get-helm.ts";
 import { requirement } from "../support/requirements.ts";
 import { createTempFolder } from "../support/temp-folder.ts";
-import { blocks, manifestBlocks, pages, readmePolicy, transcripts } from "./pages.ts";
+import {
+  blocks,
+  blocksOf,
+  infos,
+  manifestBlocks,
+  pages,
+  readmePolicy,
+  root,
+  transcripts,
+} from "./pages.ts";
 import { commands, faultOf, notRun, splitWords } from "./shell.ts";
 
 const folder = createTempFolder("docs");
@@ -45,8 +55,9 @@ const drawings = [
 
 test("every block of the documents is a manifest, commands, a transcript, or a known drawing", () => {
   const shown = new Set(transcripts.map(({ place }) => place));
+  const known: ReadonlySet<string> = new Set(infos);
   const unknown = blocks
-    .filter(({ info, place }) => info !== "yaml" && info !== "sh" && !shown.has(place))
+    .filter(({ info, place }) => !known.has(info) || (info === "" && !shown.has(place)))
     .filter(({ page, text }) => !drawings.some((each) => `${page} ${text}`.startsWith(each)));
   assert.deepEqual(unknown, []);
   assert.ok(manifestBlocks.length >= 10 && transcripts.length >= 4 && commands.length >= 25);
@@ -113,6 +124,28 @@ test("faultOf notices a wrong flag, value, field, script, file and command", () 
   }
 });
 
+for (const { place, text } of blocksOf("yaml envoy")) {
+  test(`the part at ${place} stands in a configuration of deploy/`, () => {
+    const wanted = bareLines(text);
+    assert.ok(wanted.length > 0);
+    const files = globSync("deploy/**/*.yaml", { cwd: root });
+    const holds = files.some((file) =>
+      bareLines(readFileSync(`${root}/${file}`, "utf8"))
+        .join("\n")
+        .includes(wanted.join("\n")),
+    );
+    assert.ok(holds, text);
+  });
+}
+
+/** The lines without indentation, comment marks and comments: a part may stand deeper in its file, or commented out. */
+function bareLines(text: string): readonly string[] {
+  return text
+    .split("\n")
+    .map((line) => line.replace(/^\s*(# )?\s*/, "").replace(/\s+#.*$/, ""))
+    .filter((line) => line !== "");
+}
+
 const helm = await requirement(getHelm);
 describe("the documents' helm commands", { skip: helm.skip }, () => {
   let chart: Helm;
@@ -132,6 +165,14 @@ describe("the documents' helm commands", { skip: helm.skip }, () => {
       );
       const { code, stderr } = await chart.run(["template", "a", chartFolder, ...sets]);
       assert.equal(code, 0, `${text}: ${stderr}`);
+    }
+  });
+
+  it("and their values files render it too", async () => {
+    assert.ok(blocksOf("yaml values").length > 0);
+    for (const { place, text } of blocksOf("yaml values")) {
+      const rendered = await chart.template(parse(text)).then(({ length }) => length, String);
+      assert.ok(Number(rendered) > 5, `${place}: ${rendered}`);
     }
   });
 });

@@ -24,8 +24,18 @@ export const blocks: readonly Block[] = [...pages].flatMap(([page, text]) =>
   fencesOf(text).map((fence) => ({ ...fence, page, place: `${page}:${fence.line}` })),
 );
 
-/** Manifests of ours: every `yaml` block, in the order of the pages, the README's first. */
-export const manifestBlocks: readonly Block[] = blocks.filter(({ info }) => info === "yaml");
+/**
+ * What a block holds, by its info string. `yaml` alone are manifests of ours. `yaml values` are values of the chart, `yaml
+ * kubernetes` objects of Kubernetes' own kinds, `yaml envoy` a part of a file of deploy/. A block without an info string is a
+ * transcript, or one of the drawings that blocks.test.ts lists.
+ */
+export const infos = ["yaml", "yaml values", "yaml kubernetes", "yaml envoy", "sh", ""] as const;
+
+export function blocksOf(info: (typeof infos)[number]): readonly Block[] {
+  return blocks.filter((block) => block.info === info);
+}
+
+export const manifestBlocks = blocksOf("yaml");
 
 /** The README's policy, which transcripts call policy.yaml. */
 export const readmePolicy = manifestBlocks.find(({ page }) => page === "README.md")?.text ?? "";

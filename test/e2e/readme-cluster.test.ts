@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
 import { ServeProcess, wordsOf } from "../commands/serve/serve-process.ts";
-import { manifestBlocks, readme, readmePolicy } from "../docs/pages.ts";
+import { blocksOf, manifestBlocks, readme, readmePolicy } from "../docs/pages.ts";
 import { commands, isAboutOurs } from "../docs/shell.ts";
 import { type Child, run } from "../support/child.ts";
 import { getKubeBinaries, type KubeApi, startKubeApi } from "../support/kube-api.ts";
@@ -94,7 +94,7 @@ describe("the README's resources on a real API server", { skip: binaries.skip },
 
   it("stand beside those of docs/, which the API server takes too", async () => {
     assert.ok(manifestBlocks.length > 8);
-    for (const { place, text } of manifestBlocks) {
+    for (const { place, text } of [...manifestBlocks, ...blocksOf("yaml kubernetes")]) {
       const file = `${folder.path}/block.yaml`;
       writeFileSync(file, text);
       const { code, stderr } = await kubectl("apply", "--dry-run=server", "-f", file);
