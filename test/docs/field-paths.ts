@@ -29,3 +29,13 @@ function below(schema: Schema, path: string): readonly string[] {
   ]);
   return schema.items === undefined ? own : [...own, ...below(schema.items, `${path}[]`)];
 }
+
+/** The paths of every member of a value, as docs/policy.md writes them. */
+export function pathsOfValue(value: unknown, prefix = ""): readonly string[] {
+  if (Array.isArray(value)) return value.flatMap((each) => pathsOfValue(each, `${prefix}[]`));
+  if (typeof value !== "object" || value === null) return [];
+  return Object.entries(value).flatMap(([name, each]) => {
+    const path = prefix === "" ? name : `${prefix}.${name}`;
+    return [path, ...pathsOfValue(each, path)];
+  });
+}

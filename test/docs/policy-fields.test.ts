@@ -4,10 +4,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseAllDocuments } from "yaml";
 import { crdDefinitions } from "../../helm/crd-schemas.ts";
-import { fieldPathsOf, kindOf } from "./field-paths.ts";
+import { fieldPathsOf, kindOf, pathsOfValue } from "./field-paths.ts";
 import { tableUnder } from "./markdown.ts";
 import { manifestBlocks, pages } from "./pages.ts";
-import { pathsOfValue } from "./shell.ts";
 
 const page = pages.get("docs/policy.md") ?? "";
 

@@ -9,7 +9,7 @@ import { keyNewUsage } from "../../src/commands/key/key-new.ts";
 import { lintUsage } from "../../src/commands/lint.ts";
 import { settingRows } from "../../src/settings/settings.ts";
 import { chartSettings, settingName, valueRows } from "../helm/values-tables.ts";
-import { fieldPathsOf } from "./field-paths.ts";
+import { fieldPathsOf, pathsOfValue } from "./field-paths.ts";
 import { type Block, blocks, root } from "./pages.ts";
 
 export type Command = {
@@ -172,14 +172,4 @@ function patchFault(resource: string, text: string): string | undefined {
   const patched = pathsOfValue(JSON.parse(text));
   const unknown = patched.find((path) => path !== "spec" && !paths.has(path));
   return unknown && `${resource} has no field ${unknown}`;
-}
-
-/** The paths of every member of a value, as docs/policy.md writes them. */
-export function pathsOfValue(value: unknown, prefix = ""): readonly string[] {
-  if (Array.isArray(value)) return value.flatMap((each) => pathsOfValue(each, `${prefix}[]`));
-  if (typeof value !== "object" || value === null) return [];
-  return Object.entries(value).flatMap(([name, each]) => {
-    const path = prefix === "" ? name : `${prefix}.${name}`;
-    return [path, ...pathsOfValue(each, path)];
-  });
 }
