@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { tableUnder } from "./docs/markdown.ts";
+import { tableUnder, withTable } from "./docs/markdown.ts";
 import { pages } from "./docs/pages.ts";
 import { docTables, linesOf } from "./docs/tables.ts";
 
@@ -15,3 +15,14 @@ for (const table of docTables) {
     );
   });
 }
+
+test("withTable puts a table where it was missing, and replaces one that is there", () => {
+  const rows = ["| a |", "|---|", "| 1 |"];
+  const text = rows.join("\n");
+  const page = (one: string): string => `# T\n\n## One\n\n${one}## Two\n\nprose\n`;
+  assert.equal(withTable(page(""), "One", rows), page(`${text}\n\n`));
+  assert.equal(withTable(page("prose\n\n"), "One", rows), page(`prose\n\n${text}\n\n`));
+  assert.equal(withTable(page("| b |\n|---|\n\n"), "One", rows), page(`${text}\n\n`));
+  assert.equal(withTable(page(""), "Two", rows), `${page("")}\n${text}\n`);
+  assert.throws(() => withTable(page(""), "Three", rows), /no heading "Three"/);
+});

@@ -155,15 +155,17 @@ describe("the documents' helm commands", { skip: helm.skip }, () => {
   after(() => chart?.remove());
 
   it("render the chart with the values that they set", async () => {
+    const setsOf = (words: readonly string[]): readonly string[] =>
+      words.flatMap((word, at) => (word === "--set" ? ["--set", words[at + 1] ?? ""] : []));
     const setting = commands.filter(
       ({ words }) => words[0] === "helm" && ["install", "upgrade"].includes(words[1] ?? ""),
     );
     assert.ok(setting.length >= 2);
+    const installed = setsOf(setting.find(({ words }) => words[1] === "install")?.words ?? []);
     for (const { words, text } of setting) {
-      const sets = words.flatMap((word, at) =>
-        word === "--set" ? ["--set", words[at + 1] ?? ""] : [],
-      );
-      const { code, stderr } = await chart.run(["template", "a", chartFolder, ...sets]);
+      const reused = words.includes("--reuse-values") ? installed : [];
+      const args = ["template", "a", chartFolder, ...reused, ...setsOf(words)];
+      const { code, stderr } = await chart.run(args);
       assert.equal(code, 0, `${text}: ${stderr}`);
     }
   });

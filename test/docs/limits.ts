@@ -102,10 +102,7 @@ export const limitRows: readonly Limits[] = [
   {
     heading: "Messages",
     rows: [
-      [
-        "bytes of a check that are read before there is room for it, and its bookkeeping",
-        bytes(unreadBytesMax),
-      ],
+      ["a check that waits for room, its connection's buffers included", bytes(unreadBytesMax)],
       ["time in which a check must be read", seconds(readMsMax)],
       ["ext_proc streams that wait for their body, together", bytes(idleBytesMax)],
       ["responses that are read, together", bytes(responseStreamsBytesMax)],

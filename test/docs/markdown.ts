@@ -72,7 +72,9 @@ export function withTable(page: string, heading: string, lines: readonly string[
   const [before, body, rest] = splitAt(page, heading);
   const text = lines.join("\n");
   const at = tablePattern.exec(body);
-  if (at === null)
-    return `${before}${body.trimEnd()}\n\n${text}\n${rest === "" ? "" : `\n${rest}`}`;
+  if (at === null) {
+    const prose = body.trim() === "" ? "" : `${body.trimEnd()}\n`;
+    return `${before}${prose}\n${text}\n${rest === "" ? "" : "\n"}${rest}`;
+  }
   return `${before}${body.slice(0, at.index)}${text}${body.slice(at.index + at[0].length)}${rest}`;
 }
