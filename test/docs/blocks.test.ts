@@ -106,6 +106,15 @@ test("every command of the documents exists, with the flags, values and fields t
   );
 });
 
+test("splitWords splits as a shell does", () => {
+  const line = `a -o x='1 2' '{"b": "c"}' --d=e > f | (g "h i" && j) # k`;
+  assert.deepEqual(splitWords(line), [
+    ["a", "-o", "x=1 2", '{"b": "c"}', "--d=e"],
+    ["g", "h i"],
+    ["j"],
+  ]);
+});
+
 test("faultOf notices a wrong flag, value, field, script, file and command", () => {
   const wrong = [
     "aliasguard lint --cube",

@@ -30,6 +30,10 @@ export const notRun: Readonly<Record<string, string>> = {
   cd: "changes a folder for the next command",
 };
 
+/** An operator, a redirection with its file, a comment, or a word with its quoted parts. */
+const tokenPattern =
+  /(&&|[|;()])|>+\s*(\S+)|(#.*$)|((?:'[^']*'|"[^"]*"|[^\s|;&()'"#>])(?:'[^']*'|"[^"]*"|[^\s|;&()'"])*)/g;
+
 export const commands: readonly Command[] = blocks
   .filter(({ info }) => info === "sh")
   .flatMap(commandsOf);
@@ -45,13 +49,11 @@ function commandsOf(block: Block): readonly Command[] {
 /** The simple commands of a line, each as its words: without comments, redirections and the operators between them. */
 export function splitWords(line: string): readonly (readonly string[])[] {
   const found: string[][] = [[]];
-  const tokens = line.matchAll(
-    /'([^']*)'|"([^"]*)"|(&&|[|;()])|>+\s*(\S+)|(#.*$)|([^\s|;&()'"]+)/g,
-  );
-  for (const [, single, double, operator, redirected, comment, bare] of tokens) {
+  for (const [, operator, redirected, comment, word] of line.matchAll(tokenPattern)) {
     if (operator !== undefined) found.push([]);
     if (operator !== undefined || redirected !== undefined || comment !== undefined) continue;
-    found.at(-1)?.push(single ?? double ?? bare ?? "");
+    const bare = word?.replaceAll(/'([^']*)'|"([^"]*)"/g, (_, single, double) => single ?? double);
+    found.at(-1)?.push(bare ?? "");
   }
   return found.filter((words) => words.length > 0);
 }
