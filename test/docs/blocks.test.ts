@@ -125,6 +125,7 @@ test("faultOf notices a wrong flag, value, field, script, file and command", () 
     "kubectl get virtualkies",
     "npm run dokument",
     "node test/none.ts",
+    "kubectl exec deployment/a -- aliasguard chek",
     "frobnicate",
   ];
   for (const line of wrong) {

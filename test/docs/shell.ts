@@ -7,6 +7,7 @@ import { checkUsage } from "../../src/commands/check/check.ts";
 import { controllerUsage } from "../../src/commands/controller/flags.ts";
 import { keyNewUsage } from "../../src/commands/key/key-new.ts";
 import { lintUsage } from "../../src/commands/lint.ts";
+import { lintEnvoyUsage } from "../../src/commands/lint-envoy.ts";
 import { settingRows } from "../../src/settings/settings.ts";
 import { chartSettings, settingName, valueRows } from "../helm/values-tables.ts";
 import { fieldPathsOf, pathsOfValue } from "./field-paths.ts";
@@ -87,8 +88,9 @@ const usages: Readonly<Record<string, string>> = {
   serve: settingRows.map(({ flag }) => `--${flag} `).join(""),
   controller: controllerUsage,
   check: checkUsage,
-  lint: lintUsage,
+  lint: `${lintUsage} ${lintEnvoyUsage}`,
   key: keyNewUsage,
+  "--version": "",
 };
 
 function ownFault([command = "", ...rest]: readonly string[]): string | undefined {
@@ -115,7 +117,7 @@ const chartValues: ReadonlySet<string> = new Set([
   ...valueRows().map(({ path }) => path),
   ...chartSettings().map(({ flag }) => `settings.${settingName(flag)}`),
 ]);
-const helmVerbs = new Set(["install", "upgrade", "rollback", "uninstall"]);
+const helmVerbs = new Set(["install", "upgrade", "rollback", "uninstall", "test"]);
 const helmFlags = new Set([
   ...["--namespace", "--create-namespace", "--set", "--reuse-values", "--take-ownership"],
 ]);
@@ -163,6 +165,7 @@ function kubectlFault([verb = "", ...rest]: readonly string[]): string | undefin
     .split(",")
     .find((each) => !ours.has(each) && !builtin.has(each));
   if (unknown !== undefined) return `there is no resource ${unknown}`;
+  if (verb === "exec") return faultOf(rest.slice(rest.indexOf("--") + 1));
   return verb === "patch" ? patchFault(resources, rest[rest.indexOf("-p") + 1] ?? "") : undefined;
 }
 

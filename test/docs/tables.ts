@@ -1,6 +1,8 @@
 // The tables of docs/, as the code's closed lists say them: written by write.ts (npm run docs), compared by
 // ../docs.test.ts. To add one: write the heading on its page, add an entry to `docTables`, run `npm run docs`.
 
+import { readFileSync } from "node:fs";
+import { parse } from "yaml";
 import { conditionReasonRows } from "../../src/controller/conditions.ts";
 import { fieldRows } from "../../src/core/body/fields.ts";
 import { denials } from "../../src/core/denials.ts";
@@ -20,6 +22,7 @@ import {
 } from "../../src/core/http/operations.ts";
 import { keyParameter } from "../../src/core/http/query-rules.ts";
 import { upstreamCredentialHeaders } from "../../src/core/permission/snapshot.ts";
+import { findingKinds } from "../../src/doctor/findings.ts";
 import { settingRows } from "../../src/settings/settings.ts";
 import { controllerMetricRows } from "../../src/telemetry/controller-metrics.ts";
 import { decisionLogFields, responseLogFields } from "../../src/telemetry/decision-log.ts";
@@ -38,6 +41,22 @@ export type DocTable = {
 };
 
 const code = (text: string): string => (text === "" ? "" : `\`${text}\``);
+
+type Alerts = {
+  readonly groups: readonly {
+    readonly rules: readonly {
+      readonly alert: string;
+      readonly expr: string;
+      readonly labels: { readonly severity: string };
+      readonly annotations: { readonly summary: string };
+    }[];
+  }[];
+};
+
+const alertsFile = new URL("../../helm/aliasguard/files/alerts.yaml", import.meta.url);
+const alerts = (parse(readFileSync(alertsFile, "utf8")) as Alerts).groups.flatMap(
+  ({ rules }) => rules,
+);
 
 export const docTables: readonly DocTable[] = [
   {
@@ -142,6 +161,28 @@ export const docTables: readonly DocTable[] = [
     heading: "Controller",
     columns: ["name", "meaning"],
     rows: controllerMetricRows.map(([name, help]) => [code(name), help]),
+  },
+  {
+    page: "reference/metrics.md",
+    heading: "Alerts",
+    columns: ["alert", "severity", "expression", "meaning"],
+    rows: alerts.map(({ alert, labels, expr, annotations }) => [
+      alert,
+      labels.severity,
+      code(expr.replaceAll("|", "\\|")),
+      annotations.summary,
+    ]),
+  },
+  {
+    page: "reference/envoy-findings.md",
+    heading: "Findings",
+    columns: ["code", "severity", "because", "what mends it"],
+    rows: Object.entries(findingKinds).map(([name, { severity, why, fix }]) => [
+      code(name),
+      severity,
+      why,
+      fix,
+    ]),
   },
   {
     page: "reference/logs.md",
