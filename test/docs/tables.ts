@@ -169,7 +169,7 @@ export const docTables: readonly DocTable[] = [
     rows: alerts.map(({ alert, labels, expr, annotations }) => [
       alert,
       labels.severity,
-      code(expr.replaceAll("|", "\\|")),
+      code(expr),
       annotations.summary,
     ]),
   },
@@ -219,7 +219,9 @@ function modelPlace({ path, body, modelParameter, answers }: Row): string {
 
 /** The table's lines, its head included. */
 export function linesOf({ columns, rows }: DocTable): readonly string[] {
+  // A bar ends a cell, in code too.
+  const text = (cell: Cell): string => String(cell).replaceAll("|", "\\|");
   const line = (cells: readonly Cell[]): string =>
-    `| ${cells.join(" | ")} |`.replaceAll("|  |", "| |");
+    `| ${cells.map(text).join(" | ")} |`.replaceAll("|  |", "| |");
   return [line(columns), `|${"---|".repeat(columns.length)}`, ...rows.map(line)];
 }
