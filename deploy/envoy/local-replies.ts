@@ -53,7 +53,7 @@ const replies: readonly Reply[] = [
     about: same("The splice did not run: the path still waits for it (the first route below)."),
     expression: {
       ext_authz: `response.code_details == "direct_response"
-                      && response.code == 500`,
+                      && request.url_path.startsWith("/aliasguard-rewrite-pending")`,
       ext_proc: undefined,
     },
     message: "The gateway could not put the authorized model into the request body.",
@@ -65,11 +65,13 @@ const replies: readonly Reply[] = [
   {
     about: same("Nobody named a model for this request (the last route below)."),
     expression: {
+      // Gateway API answers 500 where a rule has no backend.
       ext_authz: `response.code_details == "direct_response"
-                      && response.code == 503`,
-      ext_proc: `response.code_details == "no_healthy_upstream"
-                      && xds.route_name == "not-authorized"`,
+                      && (response.code == 503 || response.code == 500)`,
+      ext_proc: `((response.code_details == "direct_response" && (response.code == 503 || response.code == 500))
+                      || (response.code_details == "no_healthy_upstream" && xds.route_name == "not-authorized"))`,
     },
+    status: { ext_authz: 503, ext_proc: 503 },
     message: "No model was authorized.",
     code: "not_authorized",
     httpStatus: 503,

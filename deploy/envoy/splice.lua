@@ -12,6 +12,9 @@ local MODEL_HEADERS = { "x-model" }
 -- The namespace of ext_authz's dynamic metadata.
 local NAMESPACE = "envoy.filters.http.ext_authz"
 
+-- Which unchecked route it is, as the authorizer has set it: routes of such requests match on it.
+local UNCHECKED = "x-aliasguard-unchecked"
+
 -- The path of a request whose body waits for its edits begins with this.
 local PENDING = "/aliasguard-rewrite-pending"
 
@@ -61,6 +64,9 @@ local function apply(handle, decision)
   -- A header that Lua replaces makes Envoy choose the route again: Istio has no other way to route by it.
   if type(decision.model) == "string" then
     for _, name in ipairs(MODEL_HEADERS) do handle:headers():replace(name, decision.model) end
+  elseif decision.decision == "pass" then
+    local unchecked = handle:headers():get(UNCHECKED)
+    if unchecked ~= nil then handle:headers():replace(UNCHECKED, unchecked) end
   end
   if rewrite ~= nil then handle:headers():replace(":path", rewrite.path) end -- the guard falls last
 end

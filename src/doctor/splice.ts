@@ -7,7 +7,7 @@ import { at, field, type Node, nodeOf, text, typed, typeOf } from "./tree.ts";
  * SHA-256 of deploy/envoy/splice.lua without its comments, its white space and the line that may differ; a test holds it
  * to the file.
  */
-export const spliceDigest = "51069ee4a009968ad7e9396c20c40c06acdd9fd2ab89274ec2d0c930821e49d5";
+export const spliceDigest = "0147882c1418ccbfeda9afa57e1e38b1646fdb9b19ef89774d88fb32136215d7";
 
 /** What every version of the script holds. */
 const mark = "/aliasguard-rewrite-pending";

@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { parse } from "yaml";
+import { chartFiles, chartFilesFolder } from "../../deploy/envoy/chart-files.ts";
 import { configFiles, renderEnvoyConfig } from "../../deploy/envoy/write.ts";
 import { type ConfigNode, envoyFolder, modes } from "../support/envoy-config.ts";
 
@@ -12,6 +13,12 @@ for (const mode of modes) {
   const file = configFiles[mode];
   test(`${file} is what write.ts writes (node deploy/envoy/write.ts)`, () => {
     assert.equal(readFileSync(join(envoyFolder, file), "utf8"), renderEnvoyConfig(mode));
+  });
+}
+
+for (const [name, text] of chartFiles()) {
+  test(`the chart's ${name} is what deploy/envoy has (npm run envoy-configs)`, () => {
+    assert.equal(readFileSync(join(chartFilesFolder, name), "utf8"), text);
   });
 }
 
