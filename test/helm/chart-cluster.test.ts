@@ -80,7 +80,7 @@ describe("the chart on an API server", { skip }, () => {
       const made = await apply(accounts);
       assert.equal(made.code, 0, made.stderr);
       const pods = podsOf(objects);
-      assert.equal(pods.length, 2);
+      assert.equal(pods.length, values === fullValues ? 3 : 2);
       const { code, stderr } = await apply(pods, "--dry-run=server");
       assert.equal(code, 0, stderr);
       assert.equal(stderr, "");

@@ -116,6 +116,25 @@ export const fullValues = {
     },
     prometheusRule: { enabled: false, labels: { release: "p" }, alertLabels: { team: "t" } },
   },
+  gateway: {
+    type: "envoy",
+    mode: "extAuthz",
+    namespace: "",
+    target: { gatewayName: "", selector: {}, context: "GATEWAY", listener: "http" },
+    routes: [
+      { model: "openrouter/qwen/*", service: "litellm", namespace: "models", port: 4000 },
+      { model: "vendor/one", host: "api.vendor.example", port: 443, tls: true },
+    ],
+    unchecked: { service: "litellm", port: 4000 },
+    localReplies: "patch",
+    trafficPolicies: true,
+    envoy: {
+      image: { repository: "localhost/envoy", tag: "v1.40.1", digest: "" },
+      replicas: 3,
+      resources: { requests: { cpu: "1" }, limits: { memory: "2Gi" } },
+      service: { type: "LoadBalancer", port: 8080, annotations: { "example.com/lb": "y" } },
+    },
+  },
   extraObjects: [
     {
       apiVersion: "v1",
