@@ -1,10 +1,12 @@
 // Where the outer objects and arrays of a scanned body end: noted while it is scanned, so that the second look at the
-// few values that can name models jumps over what is nested in them.
+// few values that can name models jumps over what is nested in them; and where long strings among them end.
 
 /** Containers are noted down to here: the root is 1, the `function` of a tool 4. */
 export const notedDepthMax = 4;
 /** Most containers that are noted, the first ones; 32 KiB. Those that are missing are walked through instead. */
 const notedMax = 4096;
+/** Strings of more bytes are noted: to pass a shorter one costs less than to look it up. */
+export const longTextBytes = 256;
 
 /** In the order in which they open. It belongs to the scanner and holds for its last body. */
 export class JsonContainers {
@@ -14,9 +16,22 @@ export class JsonContainers {
   /** The open container of each depth, by its place in the list. */
   readonly #open = new Int32Array(notedDepthMax + 1);
   #count = 0;
+  readonly #textStarts = new Int32Array(notedMax);
+  readonly #textEnds = new Int32Array(notedMax);
+  #textCount = 0;
 
   begin(): void {
     this.#count = 0;
+    this.#textCount = 0;
+  }
+
+  /** A string of more than `longTextBytes`, quotes included, within a noted container. */
+  text(start: number, end: number): void {
+    const place = this.#textCount;
+    if (place === notedMax) return;
+    this.#textStarts[place] = start;
+    this.#textEnds[place] = end;
+    this.#textCount = place + 1;
   }
 
   /** Only for a depth up to `notedDepthMax`, like `close`. */
@@ -36,15 +51,22 @@ export class JsonContainers {
     if (place < notedMax) this.#ends[place] = end;
   }
 
+  /** Offset after the string that begins at `start`; -1 when it is not noted. */
+  textEndOf(start: number): number {
+    const place = placeFrom(this.#textStarts, this.#textCount, start);
+    const isThere = place < this.#textCount && this.#textStarts[place] === start;
+    return isThere ? (this.#textEnds[place] ?? -1) : -1;
+  }
+
   /** Offset after the container that opens at `start`; -1 when it is not noted. */
   endOf(start: number): number {
-    const place = this.#placeFrom(start);
+    const place = placeFrom(this.#starts, this.#count, start);
     return this.#isAt(place, start) ? (this.#ends[place] ?? -1) : -1;
   }
 
   /** Whether the container that opens at `start` certainly holds no other; false when that was not noted. */
   holdsNone(start: number): boolean {
-    const place = this.#placeFrom(start);
+    const place = placeFrom(this.#starts, this.#count, start);
     if (!this.#isAt(place, start) || (this.#depths[place] ?? notedDepthMax) >= notedDepthMax) {
       return false;
     }
@@ -55,18 +77,18 @@ export class JsonContainers {
   #isAt(place: number, start: number): boolean {
     return place < this.#count && this.#starts[place] === start;
   }
+}
 
-  /** The place of the first container that opens at `start` or later. */
-  #placeFrom(start: number): number {
-    let low = 0;
-    let high = this.#count;
-    // Past the last one that is noted, as most of a body with very many is.
-    if (high === 0 || (this.#starts[high - 1] ?? 0) < start) return high;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((this.#starts[middle] ?? 0) < start) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+/** The place of the first of `count` ascending starts that is `start` or later. */
+function placeFrom(starts: Int32Array, count: number, start: number): number {
+  let low = 0;
+  let high = count;
+  // Past the last one that is noted, as most of a body with very many is.
+  if (high === 0 || (starts[high - 1] ?? 0) < start) return high;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((starts[middle] ?? 0) < start) low = middle + 1;
+    else high = middle;
   }
+  return low;
 }

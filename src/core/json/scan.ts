@@ -4,7 +4,7 @@
 
 import { isUtf8 } from "node:buffer";
 import type { DenyReason } from "../denials.ts";
-import { JsonContainers, notedDepthMax } from "./containers.ts";
+import { JsonContainers, longTextBytes, notedDepthMax } from "./containers.ts";
 import { KeyTable } from "./keys.ts";
 import { DecodedText, hashLastWord, hashOf, hashWord } from "./text.ts";
 import {
@@ -149,8 +149,12 @@ class Scan {
     for (;;) {
       let byte = byteAt(bytes, at);
       if (byte === quote) {
+        const textStart = at;
         at = stringEnd(bytes, view, at + 1);
         if (at < 0) return this.#fail("body_not_json", ~at);
+        if (at - textStart > longTextBytes && depth <= notedDepthMax) {
+          this.#containers.text(textStart, at);
+        }
       } else if (byte === openBrace || byte === openBracket) {
         if (depth === jsonDepthMax) return this.#fail("body_too_deep", at);
         depth++;
