@@ -1,6 +1,11 @@
 // The custom resource definitions, out of the limits that the decoder of src/policy enforces: what the API server
 // refuses and what lint refuses is the same. Written to helm/aliasguard/files/crds by write-crds.ts.
 
+import {
+  bodyFieldPattern,
+  modelKeyPattern,
+  refusedFieldPattern,
+} from "../src/core/body/field-table.ts";
 import { upstreamCredentialHeaders } from "../src/core/permission/snapshot.ts";
 import { modelNameBytesMax } from "../src/core/request.ts";
 import { policyLimits } from "../src/policy/decode/limits.ts";
@@ -240,6 +245,18 @@ const accessGroup = object(
   { required: ["models"] },
 );
 
+const fieldList = (pattern: string, text: string): Schema =>
+  list(
+    {
+      type: "string",
+      minLength: 1,
+      maxLength: policyLimits.fieldNameLength,
+      pattern,
+      not: { pattern: modelKeyPattern },
+    },
+    { maxItems: policyLimits.fieldEntries, description: text },
+  );
+
 const model = object({
   name: {
     ...modelName,
@@ -253,10 +270,14 @@ const model = object({
     description:
       "router (default): a backend that can itself pick models, so that more body fields are refused.",
   },
-  strictFields: {
-    type: "boolean",
-    description: "Refuse unknown top-level body fields and hosted tools.",
-  },
+  bodyFields: fieldList(
+    bodyFieldPattern,
+    "Body fields that its backend takes although they are unknown or listed as refused.",
+  ),
+  refusedFields: fieldList(
+    refusedFieldPattern,
+    "Known body fields, and types of tools as tools[].type=mcp, that its backend is never sent.",
+  ),
   upstreamCredential: object(
     {
       name: {

@@ -10,6 +10,7 @@ import {
   upstreamName,
 } from "./allow.ts";
 import { admitBodyBytes, type HeaderAdmission } from "./body/admission.ts";
+import { refusedField } from "./body/field-judgement.ts";
 import { readJsonBody } from "./body/json-body.ts";
 import { readMultipartBody } from "./body/multipart/form.ts";
 import type { BodyReading, ModelToken } from "./body/reading.ts";
@@ -24,7 +25,7 @@ import type { Target } from "./http/target.ts";
 import type { JsonScanner } from "./json/scan.ts";
 import { type Authorization, authorizeModel } from "./permission/authorize.ts";
 import type { Resolution } from "./permission/resolve.ts";
-import type { CatalogueModel, Snapshot, VirtualKey } from "./permission/snapshot.ts";
+import type { Snapshot, VirtualKey } from "./permission/snapshot.ts";
 import type { AuthzRequest, DecisionContext } from "./request.ts";
 
 export type ModelDeps = {
@@ -98,8 +99,9 @@ export function decideBody(deps: ModelDeps, facts: Facts, subject: BodySubject):
   const models = [resolution, ...nested.map((each) => each.resolution)].flatMap(
     (each) => each.models,
   );
-  const field = refusedField(snapshot, reading, models);
-  if (field !== undefined) return deny(facts, "field_not_allowed", { name: field });
+  const described = new Set(models.map((model) => snapshot.catalogue?.get(model)));
+  const field = refusedField(reading, settings, described);
+  if (field !== undefined) return deny(facts, "field_not_allowed", field);
   // Without body edits only the main model follows the header; an alias beside it would reach the backend as it is.
   const stuck = settings.bodyEdits === "splice" ? undefined : nested.find(needsEdit(snapshot));
   if (stuck !== undefined) return deny(facts, "field_not_allowed", { name: stuck.token.place });
@@ -116,12 +118,12 @@ export function decideBody(deps: ModelDeps, facts: Facts, subject: BodySubject):
 }
 
 function readBody(
-  { settings, scanner }: ModelDeps,
+  { scanner }: ModelDeps,
   { operation, request, admission }: BodySubject,
   bytes: Uint8Array,
 ): BodyReading {
   const { dialect, bodyModel } = operation;
-  const options = { dialect, bodyFields: settings.bodyFields, modelRule: bodyModel, scanner };
+  const options = { dialect, modelRule: bodyModel, scanner };
   if (admission.media.kind === "json") {
     return readJsonBody(bytes, { ...options, isText: request.body.kind === "text" });
   }
@@ -180,21 +182,4 @@ function isMain(
   if (!other.ok) return false;
   const [first, ...rest] = new Set([...resolution.models, ...other.resolution.models]);
   return first !== undefined && rest.length === 0;
-}
-
-/** A field that the body may not have because of what serves one of the models that can run. */
-function refusedField(
-  snapshot: Snapshot,
-  reading: Extract<BodyReading, { ok: true }>,
-  models: readonly string[],
-): string | undefined {
-  if (reading.routerFields.length === 0 && reading.strictFields.length === 0) return undefined;
-  const entries = models.map((model) => snapshot.catalogue?.get(model));
-  // A model that nobody described is served by a router, for all we know.
-  const isRouter = (entry: CatalogueModel | undefined): boolean => entry?.backend !== "leaf";
-  const routerField = entries.some(isRouter) ? reading.routerFields[0] : undefined;
-  if (routerField !== undefined) return routerField;
-  return entries.some((entry) => entry?.strictFields === true)
-    ? reading.strictFields[0]
-    : undefined;
 }

@@ -25,8 +25,10 @@ export type DecisionSettings = {
   readonly uncheckedRoutes: readonly string[];
   /** Query parameters allowed on every route beside its own. Default none. */
   readonly queryParameters: ReadonlySet<string>;
-  /** Body fields, by the name in the README's table, that are let through although the table refuses them. Default none. */
+  /** Body fields that are let through although they are unknown or the table refuses them. Default none. */
   readonly bodyFields: ReadonlySet<string>;
+  /** Known body fields and types of tools (`tools[].type=mcp`) that are refused all the same. Default none. */
+  readonly refusedFields: ReadonlySet<string>;
   /** Seed of the scanner's key hash, a 32-bit integer, random for each process: nobody can prepare colliding keys. */
   readonly hashSeed: number;
 };
@@ -42,5 +44,6 @@ export const defaultDecisionSettings: DecisionSettings = {
   uncheckedRoutes: [],
   queryParameters: new Set(),
   bodyFields: new Set(),
+  refusedFields: new Set(),
   hashSeed: 0,
 };

@@ -191,9 +191,17 @@ export type DenyDetail = {
   readonly name?: string;
   /** Byte offset in the body. */
   readonly offset?: number;
+  /** What of the operator's admits the field, or refuses it. */
+  readonly setting?: keyof typeof fieldSettings;
   /** Methods that the path takes. */
   readonly allow?: readonly string[];
 };
+
+/** Where an operator says otherwise, as the caller reads it. */
+const fieldSettings = {
+  bodyFields: "an operator admits it by --body-fields or Model.spec.bodyFields",
+  refusedFields: "refused by --refused-fields or Model.spec.refusedFields",
+} as const;
 
 /** The sentence that the caller reads: the reason's own, and where the thing stands. */
 export function denialMessage(reason: DenyReason, detail: DenyDetail): string {
@@ -201,5 +209,8 @@ export function denialMessage(reason: DenyReason, detail: DenyDetail): string {
   if (detail.name !== undefined) parts.push(`name: ${detail.name}`);
   if (detail.offset !== undefined) parts.push(`at byte ${detail.offset}`);
   const { message } = denials[reason];
-  return parts.length === 0 ? message : `${message.slice(0, -1)} (${parts.join(", ")}).`;
+  const text = parts.length === 0 ? message : `${message.slice(0, -1)} (${parts.join(", ")}).`;
+  return detail.setting === undefined
+    ? text
+    : `${text.slice(0, -1)}: ${fieldSettings[detail.setting]}.`;
 }

@@ -86,7 +86,8 @@ export type ModelResource = Metadata<"Model"> & {
   readonly model: string;
   readonly upstreamName: string;
   readonly backend: BackendKind;
-  readonly strictFields: boolean;
+  readonly bodyFields: readonly string[];
+  readonly refusedFields: readonly string[];
   readonly ownedBy: string | undefined;
   readonly upstreamCredential: UpstreamCredential | undefined;
 };

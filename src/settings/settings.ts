@@ -1,6 +1,6 @@
 // Flags and environment -> Settings, or everything that is wrong with them. One closed list, which docs/reference prints.
 
-import { fieldPath, fieldRows } from "../core/body/fields.ts";
+import { isBodyField, isRefusableField } from "../core/body/field-table.ts";
 import type { DecisionSettings } from "../core/decision-settings.ts";
 import {
   isListenAddress,
@@ -93,7 +93,16 @@ export const settingRows = [
     "Routes to let through with a valid key, whatever they carry: GET /v1/files,GET /v1/files/{id}.",
   ),
   row("query-parameters", "", "More query parameters to allow on every path, with commas."),
-  row("body-fields", "", "Refused body fields to let through all the same, with commas."),
+  row(
+    "body-fields",
+    "",
+    "Unknown or refused body fields to let through all the same, with commas: top_k,metadata.tags.",
+  ),
+  row(
+    "refused-fields",
+    "",
+    "Known body fields to refuse all the same, with commas: mcp_servers,container,tools[].type=mcp.",
+  ),
   row(
     "response-model",
     "ignore",
@@ -199,6 +208,7 @@ export const decisionFlags = [
   "unchecked-routes",
   "query-parameters",
   "body-fields",
+  "refused-fields",
 ] as const satisfies readonly Flag[];
 
 /** For one decision in this process: `given` holds flags by name; the key hash needs no seed. */
@@ -246,8 +256,15 @@ function readDecision(
     bodyFields: new Set(
       reader.optional(
         read("body-fields"),
-        (name) => fieldNames.has(name),
-        "a field of the README's table, such as api_base or metadata.langfuse_*",
+        isBodyField,
+        "the name of a body field, such as api_base or metadata.langfuse_*, and not model",
+      ),
+    ),
+    refusedFields: new Set(
+      reader.optional(
+        read("refused-fields"),
+        isRefusableField,
+        "the name of a body field or tools[].type=TYPE, and not model",
       ),
     ),
   };
@@ -268,8 +285,6 @@ export function readUncheckedRoutes(
   return { routes: readRoutes(text, createSettingReader(issues)), issues };
 }
 
-const fieldNames: ReadonlySet<string> = new Set(fieldRows.map(fieldPath));
-
 /** Names that Kubernetes gives to containers for a Service called aliasguard are no misspellings. */
 function unknownVariables(env: Env): readonly string[] {
   const known: ReadonlySet<string> = new Set(settingRows.map(({ variable }) => variable));
@@ -283,7 +298,7 @@ function unknownVariables(env: Env): readonly string[] {
 
 const listFlags: ReadonlySet<string> = new Set([
   ...["listen", "model-headers", "path-prefixes", "query-parameters", "body-fields"],
-  "unchecked-routes",
+  ...["refused-fields", "unchecked-routes"],
 ]);
 
 function createLookup(given: ReadonlyMap<string, string>, env: Env): (flag: Flag) => SettingText {

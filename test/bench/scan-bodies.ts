@@ -107,8 +107,16 @@ export const hostileBodies: readonly (readonly [name: string, build: Build])[] =
   ["{},{},", filled('{"model":"a","a":[', "{},", "0]}")],
   ["1,1,1,", filled('{"model":"a","a":[', "1,", "0]}")],
   ['"","",', filled('{"model":"a","a":[', '"",', "0]}")],
-  ["tools that are empty", filled('{"model":"a","tools":[', "{},", "0]}")],
-  ["tools with a svg each", filled('{"model":"a","tools":[', '{"svg":{"x":1}},', "0]}")],
+  ["tools that are empty", filled('{"model":"a","tools":[', "{},", "{}]}")],
+  ["tools with a svg each", filled('{"model":"a","tools":[', '{"svg":{"x":1}},', "{}]}")],
+  [
+    "deep hosted tools",
+    filled(
+      `{"model":"a","tools":[{"type":"x","p":${"[".repeat(55)}`,
+      '{"y":1},',
+      `{}${"]".repeat(55)}}]}`,
+    ),
+  ],
   ["input of numbers", filled('{"model":"a","input":[', "1,", "0]}")],
   ["white space", filled('{"model":"a"', " ", "}")],
   ["objects of 9 keys", objects(9)],

@@ -213,6 +213,7 @@ const flagOf = new Map<string, string>([
   ["uncheckedRoutes", "--unchecked-routes"],
   ["queryParameters", "--query-parameters"],
   ["bodyFields", "--body-fields"],
+  ["refusedFields", "--refused-fields"],
 ]);
 
 function toSettings(
@@ -221,7 +222,7 @@ function toSettings(
 ): { readonly settings: DecisionSettings; readonly flags: readonly string[] } {
   const entries = Object.entries(toFields(given, name, [...flagOf.keys()]));
   const values = entries.map(([key, value]) => {
-    const isSet = key === "queryParameters" || key === "bodyFields";
+    const isSet = ["queryParameters", "bodyFields", "refusedFields"].includes(key);
     return [key, isSet && Array.isArray(value) ? new Set(value) : value] as const;
   });
   return {

@@ -10,7 +10,7 @@ import {
 } from "../../src/core/decision-settings.ts";
 import { type DenyReason, denials } from "../../src/core/denials.ts";
 import { denialEnvelope } from "../../src/core/envelope.ts";
-import type { Snapshot, VirtualKey } from "../../src/core/permission/snapshot.ts";
+import type { CatalogueModel, Snapshot, VirtualKey } from "../../src/core/permission/snapshot.ts";
 import type { RequestBody } from "../../src/core/request.ts";
 import { grant, key, model, scope, secret, snapshot, team } from "./snapshot-builder.ts";
 
@@ -134,16 +134,17 @@ test("decide lets a field through for a leaf backend that a router backend may n
   assert.equal(verdict({ key: holder, body }), "field_not_allowed");
 });
 
-test("decide refuses unknown fields for a strict model only", () => {
+test("decide refuses unknown fields wherever a router backend can run, unless its Model takes them", () => {
   const body = '{"model":"m","zzz":1}';
   const holder = key({ grant: grant({ models: ["m"] }) });
-  const strict = snapshot({
-    key: holder,
-    models: [model("m", { backend: "leaf", strictFields: true })],
-  });
-  assert.equal(verdict({ snapshot: strict, body }), "field_not_allowed");
-  assert.equal(verdict({ snapshot: strict, body: '{"model":"m","messages":[]}' }), "allow");
-  assert.equal(verdict({ key: holder, body }), "allow");
+  const given = (parts: Partial<CatalogueModel>): string =>
+    verdict({ snapshot: snapshot({ key: holder, models: [model("m", parts)] }), body });
+  assert.equal(given({}), "field_not_allowed");
+  assert.equal(given({ bodyFields: new Set(["zzz"]) }), "allow");
+  assert.equal(given({ bodyFields: new Set(["zz", "z"]) }), "field_not_allowed");
+  assert.equal(given({ backend: "leaf" }), "allow");
+  assert.equal(given({ backend: "leaf", refusedFields: new Set(["zzz"]) }), "field_not_allowed");
+  assert.equal(verdict({ key: holder, body }), "field_not_allowed");
 });
 
 const refusals: readonly (readonly [DenyReason, Parts])[] = [

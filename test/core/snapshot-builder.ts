@@ -56,7 +56,8 @@ export function key(parts: Partial<VirtualKey> = {}): VirtualKey {
 }
 
 export function model(name: string, parts: Partial<CatalogueModel> = {}): CatalogueModel {
-  const defaults = { upstreamName: name, backend: "router", strictFields: false } as const;
+  const fields = { bodyFields: new Set<string>(), refusedFields: new Set<string>() };
+  const defaults = { upstreamName: name, backend: "router", ...fields } as const;
   return { name, ...defaults, ownedBy: undefined, upstreamCredential: undefined, ...parts };
 }
 

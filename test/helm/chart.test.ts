@@ -149,6 +149,7 @@ describe("the chart", { skip: helmPath.skip }, () => {
     assert.deepEqual(settings.decision.pathPrefixes, fullSettings.pathPrefixes);
     assert.deepEqual(settings.decision.modelHeaders, fullSettings.modelHeaders);
     assert.deepEqual([...settings.decision.bodyFields], fullSettings.bodyFields);
+    assert.deepEqual([...settings.decision.refusedFields], fullSettings.refusedFields);
     assert.equal(settings.decision.keepCredentials, true);
     assert.equal(settings.decision.realtime, true);
     assert.deepEqual(settings.decision.uncheckedRoutes, fullSettings.uncheckedRoutes);

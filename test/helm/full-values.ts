@@ -63,6 +63,7 @@ export const fullSettings = {
   uncheckedRoutes: ["GET /v1/files", "GET /v1/files/{id}"],
   queryParameters: ["trace"],
   bodyFields: ["api_base", "metadata.langfuse_*"],
+  refusedFields: ["container", "tools[].type=mcp"],
   responseModel: "requested",
   inFlightBytesMax: 134_217_728,
   waitingChecksMax: 1000,

@@ -149,10 +149,23 @@ export const samples: Readonly<Record<Row, Sample>> = {
     bad: ["model", "Model", "trace,model", "mod%65l", "%6D%6f%64%65%6c", "a b", "a=b", "a&b", "a,"],
   },
   "body-fields": {
-    text: "extra_body,metadata.langfuse_*,aws_*,tools[].type=mcp",
+    text: "extra_body,metadata.langfuse_*,aws_*,x_new,metadata.tags,langfuse_host",
     read: ({ decision }) => [...decision.bodyFields],
-    value: ["extra_body", "metadata.langfuse_*", "aws_*", "tools[].type=mcp"],
-    bad: ["model", "messages", "extra_bodies", "constructor", "langfuse_host", "*", "extra_body,"],
+    value: [
+      "extra_body",
+      "metadata.langfuse_*",
+      "aws_*",
+      "x_new",
+      "metadata.tags",
+      "langfuse_host",
+    ],
+    bad: ["model", "Mo_del", "a b", "x*", "*", "extra_body,", "tools[].type=mcp", "x".repeat(82)],
+  },
+  "refused-fields": {
+    text: "container,tools[].type=mcp,mcp_servers",
+    read: ({ decision }) => [...decision.refusedFields],
+    value: ["container", "tools[].type=mcp", "mcp_servers"],
+    bad: ["model", "MODEL", "a b", "x*", "tools[].model", "tools[].type=", "container,"],
   },
   "response-model": {
     text: "requested",

@@ -1,17 +1,19 @@
-// The fields of a request body through which a caller reaches another model, host or tenant than the one authorized: one
-// closed list, printed in the README. Only the places named here are ever looked at (sources: llm-apis.md section 4).
+// The places of a request body through which a caller could reach another model, host or account than the one authorized:
+// one closed list, printed in docs/reference. What stands neither here nor in known-fields.ts is unknown.
 
 import type { Dialect } from "../denials.ts";
 
 /**
- * `refused`: never admitted. `router`: refused where a router backend serves a model that can run. `model`: names a model
- * that is checked and rewritten like the main one. `same`: must be the main model and is rewritten with it. `strict`:
- * refused only for a Model with `strictFields`.
+ * `refused`: never admitted, unless an operator names it. `router`: refused where a router backend serves a model that can
+ * run. `model`: names a model that is checked and rewritten like the main one. `same`: must be the main model and is
+ * rewritten with it. `tools`: an array of tools; in each that is no function or custom tool every string that names a
+ * model is checked and rewritten, at any depth. `config`: an object that is looked through in the same way. `metadata`:
+ * free keys but those listed, as an object or as JSON text.
  */
-export type FieldRule = "refused" | "router" | "model" | "same" | "strict";
+export type FieldRule = "refused" | "router" | "model" | "same" | "tools" | "config" | "metadata";
 
 export type FieldRow = {
-  /** Exact; a family of names where it ends in `*`; with `=word`, only where the value is the string `word`. */
+  /** Exact; a family of names where it ends in `*`. */
   readonly name: string;
   /** `top`, or the way from there: `a` is an object in `a`, `a[]` each element of an array. */
   readonly place: string;
@@ -32,8 +34,9 @@ function rows(
 }
 
 const otherModels = "names models that run instead of or beside the requested one";
-const routing = "makes a router choose another model or provider";
+const routing = "makes a router choose another model, provider or deployment";
 const fallback = "names models that run when the requested one fails";
+const failing = "makes the requested model fail, so that the router's fallback runs";
 const mock = "answers without a model, or as if one had failed";
 const passedOn = "is passed on to the backend as further fields or headers";
 const host = "sends the request to another host or under another account";
@@ -41,8 +44,19 @@ const copied = "sends a copy of the request elsewhere";
 const adapter = "runs an adapter of the model";
 const secondSpelling = "is a second spelling of the model";
 const hosted = "names the model of a hosted tool or step";
+const hostedTools = "hosted tools run models of their own";
 const spelledAgain = "names the model of the path once more";
 const reached = "lets the backend reach a server that the caller names";
+const prompt = "names a stored prompt, whose own model replaces the requested one";
+const rules = "chooses the router's own checks, which can send the request to another model";
+const code = "runs code of the caller's in the backend";
+const internal = "is a router's own state";
+
+/** Prefixes of the names by which LiteLLM's callbacks take hosts and credentials (types/utils.py, 1.110.2). */
+const callbacks = [
+  "langfuse_* langsmith_* gcs_* arize_* posthog_* humanloop_* wandb_* weave_* dd_* newrelic_*",
+  "signoz_* slack_* braintrust_* s3_*",
+].join(" ");
 
 /** Vertex AI's model routing, in both spellings of proto-JSON. */
 function geminiRouting(place: string): FieldRow[] {
@@ -53,182 +67,100 @@ function geminiRouting(place: string): FieldRow[] {
   });
 }
 
-/** A field whose value is null reaches nothing and is admitted. */
+const inMetadata = { place: "metadata" } as const;
+/** The members of generateContentRequest, by Google's two spellings of it. */
+const wrapped = ["generateContentRequest", "generate_content_request"] as const;
+
 export const fieldRows: readonly FieldRow[] = [
   ...rows("refused", otherModels, "models"),
   ...rows("router", routing, "route preset plugins provider transforms"),
   ...rows("refused", fallback, "fallbacks context_window_fallbacks content_policy_fallbacks"),
   ...rows("refused", fallback, "context_window_fallback_dict"),
+  ...rows("router", failing, "timeout request_timeout stream_timeout force_timeout"),
   ...rows("refused", routing, "router_settings_override"),
-  ...rows("refused", mock, "mock_response mock_testing_*"),
+  ...rows("refused", mock, "mock_*"),
+  ...rows("refused", prompt, "prompt_id prompt_version prompt_label prompt_environment"),
+  ...rows("refused", prompt, "prompt_variables prompt_integration"),
   ...rows("refused", routing, "model_list model_group target_model_names specific_deployment"),
-  ...rows("refused", host, "user_config"),
+  ...rows("refused", routing, "tags"),
+  ...rows("router", rules, "guardrails policies guardrail_config"),
+  ...rows("refused", host, "user_config litellm_credential_name"),
   ...rows("refused", passedOn, "litellm_params litellm_metadata litellm_embedding_config"),
+  ...rows("refused", internal, "litellm_* user_api_key user_api_key_*"),
   ...rows(
     "refused",
     host,
     "api_base base_url api_key api_version custom_llm_provider organization",
   ),
-  ...rows("refused", passedOn, "extra_headers extra_body headers"),
-  ...rows("refused", host, "aws_* vertex_* azure_ad_token deployment_id"),
-  ...rows("refused", copied, "langfuse_*"),
-  ...rows("refused", copied, "langfuse_*", { place: "metadata" }),
-  ...rows("refused", adapter, "adapter_id lora lora_path"),
+  ...rows("refused", passedOn, "extra_headers extra_body headers provider_specific_header"),
+  ...rows("refused", host, "aws_* vertex_* azure_* sagemaker_* bedrock_* deployment_id"),
+  ...rows("refused", host, "deployment_url nvcf_function_id region_name tenant_id client_id"),
+  ...rows("refused", host, "client_secret github_copilot_* user_provider_credentials"),
+  ...rows("refused", host, "anthropic_* openai_* workspace_id billing_policy"),
+  ...rows("refused", copied, callbacks),
+  ...rows("refused", adapter, "adapter_id lora lora_* image_loras"),
   ...rows("refused", adapter, "adapter_id", { place: "parameters" }),
   // LM Studio runs a draft model beside the main one; Azure's data sources name servers and an embedding deployment.
-  ...rows("refused", otherModels, "draft_model"),
-  ...rows("refused", reached, "data_sources kv_transfer_params"),
+  ...rows("refused", otherModels, "draft_model silent_model ranking_model"),
+  ...rows("refused", reached, "data_sources kv_transfer_params ec_transfer_params bootstrap_*"),
+  ...rows("refused", code, "custom_logit_processor logits_processors"),
   ...rows("refused", otherModels, "models", { place: "compound_custom" }),
   ...rows("router", secondSpelling, "model_id model_name engine agent agent_id"),
   ...rows("refused", secondSpelling, "name", { dialect: "ollama" }),
   ...rows("model", hosted, "safety_model"),
-  ...rows("model", hosted, "model", { place: "moderation" }),
-  ...rows("model", hosted, "model", { place: "svg" }),
-  ...rows("model", hosted, "model", { place: "tools[]" }),
-  ...rows("model", hosted, "model", { place: "tools[].svg" }),
+  ...rows("tools", hostedTools, "tools deferred_tools"),
   // Items of the Responses API that bring tools with them: `additional_tools`, `tool_search_output`.
-  ...rows("model", hosted, "model", { place: "input[].tools[]" }),
-  ...rows("model", hosted, "model", { place: "input[].tools[].svg" }),
+  ...rows("tools", hostedTools, "tools", { place: "input[]" }),
+  ...rows("tools", hostedTools, "tools", { place: "messages[]" }),
+  ...rows("tools", hostedTools, "tools", { place: "requests[]", dialect: "gemini" }),
+  ...wrapped.flatMap((place) => rows("tools", hostedTools, "tools", { place, dialect: "gemini" })),
+  ...rows("config", hosted, "moderation svg web_search_options search_settings image_config"),
+  ...rows("config", hosted, "context_management reasoning thinking tool_choice"),
+  ...rows("config", hosted, "search_parameters search_options parameters"),
+  ...rows("config", hosted, "options", { dialect: "ollama" }),
+  ...rows("config", hosted, "toolConfig tool_config", { dialect: "gemini" }),
   ...rows("same", spelledAgain, "model", { place: "requests[]", dialect: "gemini" }),
-  ...rows("same", spelledAgain, "model", { place: "generateContentRequest", dialect: "gemini" }),
-  ...rows("same", spelledAgain, "model", { place: "generate_content_request", dialect: "gemini" }),
-  ...geminiRouting("generationConfig"),
-  ...geminiRouting("generation_config"),
-  ...geminiRouting("generateContentRequest.generationConfig"),
-  ...geminiRouting("generateContentRequest.generation_config"),
-  ...geminiRouting("generate_content_request.generationConfig"),
-  ...geminiRouting("generate_content_request.generation_config"),
-  ...rows("strict", reached, "mcp_servers container"),
-  ...rows("strict", reached, "type=mcp", { place: "tools[]" }),
-  ...rows("strict", reached, "type=mcp", { place: "input[].tools[]" }),
+  ...wrapped.flatMap((place) => rows("same", spelledAgain, "model", { place, dialect: "gemini" })),
+  ...["", ...wrapped.map((each) => `${each}.`)].flatMap((before) => [
+    ...geminiRouting(`${before}generationConfig`),
+    ...geminiRouting(`${before}generation_config`),
+  ]),
+  ...rows("metadata", "routers read it too", "metadata"),
+  ...rows("refused", copied, callbacks, inMetadata),
+  ...rows("router", routing, "tags model_group model_info deployment deployment_id", inMetadata),
+  ...rows("router", routing, "specific_deployment silent_model tag_routing", inMetadata),
+  ...rows("router", routing, "enable_tag_filtering caching_groups", inMetadata),
+  ...rows("router", rules, "guardrails policies guardrail_config", inMetadata),
+  ...rows("router", rules, "disable_global_guardrails opted_out_global_guardrails", inMetadata),
+  ...rows("router", rules, "applied_guardrails applied_policies enforced_params", inMetadata),
+  ...rows("router", prompt, "prompt_id prompt_version prompt_label", inMetadata),
+  ...rows("router", prompt, "prompt_environment prompt_variables prompt_integration", inMetadata),
+  ...rows("router", passedOn, "headers extra_headers requester_custom_headers", inMetadata),
+  ...rows("router", host, "api_key base_url aws_* vertex_* azure_* sagemaker_*", inMetadata),
+  ...rows("router", copied, "logging callbacks callback_settings", inMetadata),
+  ...rows("router", internal, "user_api_key user_api_key_* litellm_* hidden_params", inMetadata),
+  ...rows("router", internal, "proxy_server_request requester_metadata secret_fields", inMetadata),
+  ...rows("router", internal, "routing_decision is_silent_experiment previous_models", inMetadata),
+  ...rows("router", internal, "disable_fallbacks fallback_depth mock_*", inMetadata),
+  ...rows(
+    "router",
+    internal,
+    "sensitive_data_routing_* autorouter_* adaptive_router_*",
+    inMetadata,
+  ),
+  ...rows("router", internal, "quality_router_* complexity_router_*", inMetadata),
 ];
 
-/** How settings and refusals name the field: `api_base`, `metadata.langfuse_*`, `tools[].model`. */
-export function fieldPath({ name, place }: FieldRow): string {
+/** How settings and refusals name the field: `api_base`, `metadata.langfuse_*`. */
+export function fieldPath({ name, place }: Pick<FieldRow, "name" | "place">): string {
   return place === "top" ? name : `${place}.${name}`;
 }
 
-/** One place that may hold listed fields: an object with its members, an array with its elements. */
-export type FieldNode = {
-  readonly members: readonly FieldMember[];
-  readonly families: readonly FieldFamily[];
-  readonly elements: FieldNode | undefined;
-};
-
-export type FieldMember = {
-  readonly key: string;
-  readonly folded: string;
-  /** From the top, for refusals: `tools[].model`. */
-  readonly path: string;
-  /** Whether another spelling is refused: not where nothing but a sloppy parser's strictness depends on it. */
-  readonly isGuarded: boolean;
-  readonly rules: readonly FieldValueRule[];
-  readonly node: FieldNode | undefined;
-};
-
-/** `value`: the string that the rule is for; undefined: whatever stands there. */
-export type FieldValueRule = { readonly row: FieldRow; readonly value: string | undefined };
-export type FieldFamily = {
-  readonly prefix: string;
-  readonly folded: string;
-  readonly row: FieldRow;
-};
-
-/** Folded to what sloppy parsers compare: lower case, without "_" and "-". Go also takes U+017F for s, U+212A for k. */
-export function foldKey(key: string): string {
-  return key.replaceAll(/[_-]/g, "").toLowerCase().replaceAll("\u017f", "s");
-}
-
-/** The fields of the top level and what is nested in them, for one dialect. */
-export type FieldTable = {
-  readonly member: (key: string) => FieldMember | undefined;
-  readonly family: (key: string) => FieldFamily | undefined;
-  /** The name that a sloppy parser takes `key` for although it is spelled otherwise; undefined when there is none. */
-  readonly misspelled: (key: string) => string | undefined;
-};
-
-/** Places that are read by Python or Rust alone, which compare keys as they stand; honest metadata has any names. */
-const unguardedPlaces: ReadonlySet<string> = new Set(["metadata", "parameters"]);
-
-function toFieldTable(dialect: Dialect): FieldTable {
-  const split = fieldRows
-    .filter((row) => row.dialect === undefined || row.dialect === dialect)
-    .map((row) => ({ row, rest: fieldPath(row) }));
-  const top = toNode(split, "");
-  const members = new Map(top.members.map((member) => [member.key, member]));
-  const guarded = top.members.filter(({ key }) => !unguardedPlaces.has(key));
-  const folded = new Map<string, string>(guarded.map((each) => [each.folded, each.path]));
-  folded.set("model", "model");
-  return {
-    member: (key) => members.get(key),
-    family: (key) => top.families.find(({ prefix }) => key.startsWith(prefix)),
-    misspelled: (key) => {
-      // Proto-JSON takes two spellings of one name: both are listed.
-      if (members.has(key)) return undefined;
-      const text = foldKey(key);
-      const exact = folded.get(text);
-      if (exact !== undefined) return exact === key ? undefined : exact;
-      const family = top.families.find((each) => text.startsWith(each.folded));
-      return family === undefined || key.startsWith(family.prefix)
-        ? undefined
-        : fieldPath(family.row);
-    },
-  };
-}
-
-type Unplaced = { readonly row: FieldRow; readonly rest: string };
-
-/** Builds one place out of the rows that stand in or below it, each with what is left of its name. */
-function toNode(unplaced: readonly Unplaced[], path: string): FieldNode {
-  const byKey = new Map<string, Unplaced[]>();
-  const families: FieldFamily[] = [];
-  const elements: Unplaced[] = [];
-  for (const { row, rest } of unplaced) {
-    if (rest.startsWith("[]")) {
-      elements.push({ row, rest: rest.slice(rest[2] === "." ? 3 : 2) });
-      continue;
-    }
-    const key = /^[^.[=]+/.exec(rest)?.[0] ?? rest;
-    if (key.endsWith("*")) {
-      const prefix = key.slice(0, -1);
-      families.push({ prefix, folded: foldKey(prefix), row });
-      continue;
-    }
-    const left = rest.slice(key.length);
-    const others = byKey.get(key) ?? [];
-    byKey.set(key, [...others, { row, rest: left.startsWith(".") ? left.slice(1) : left }]);
-  }
-  const prefix = path === "" ? "" : `${path}.`;
-  const members = [...byKey].map(([key, all]) => toMember(key, all, prefix + key));
-  const below = elements.length === 0 ? undefined : toNode(elements, `${path}[]`);
-  return { members, families, elements: below };
-}
-
-function toMember(key: string, all: readonly Unplaced[], path: string): FieldMember {
-  const isHere = ({ rest }: Unplaced): boolean => rest === "" || rest.startsWith("=");
-  const rules = all.filter(isHere).map(({ row, rest }) => ({
-    row,
-    value: rest === "" ? undefined : rest.slice(1),
-  }));
-  const below = all.filter((each) => !isHere(each));
-  return {
-    key,
-    folded: foldKey(key),
-    path,
-    isGuarded: all.some(({ row }) => row.rule !== "strict"),
-    rules,
-    node: below.length === 0 ? undefined : toNode(below, path),
-  };
-}
-
-const tables: Readonly<Record<Dialect, FieldTable>> = {
-  openai: toFieldTable("openai"),
-  anthropic: toFieldTable("anthropic"),
-  gemini: toFieldTable("gemini"),
-  azure: toFieldTable("azure"),
-  ollama: toFieldTable("ollama"),
-};
-
-export function fieldTableOf(dialect: Dialect): FieldTable {
-  return tables[dialect];
-}
+/**
+ * Listed names of which null is what absence is, to every router that reads them (OpenRouter's types: nullable). Any
+ * other unknown or refused name counts on a router even as null: LiteLLM lays the body over the parameters of the
+ * deployment, so that `"api_base": null` takes the deployment's own away (router.py, `**litellm_params, **kwargs`).
+ */
+export const absentWhenNull: ReadonlySet<string> = new Set(
+  "models route preset plugins provider transforms name".split(" "),
+);

@@ -2,6 +2,7 @@
 // decision.
 
 import type { DenyDetail, DenyReason } from "../denials.ts";
+import type { JsonKind } from "../json/token.ts";
 
 /** A place in the body that names a model. */
 export type ModelToken = {
@@ -10,7 +11,7 @@ export type ModelToken = {
   /** Where the whole token stands, quotes included, in bytes from the start of the body. */
   readonly offset: number;
   readonly length: number;
-  /** Which field it is, e.g. `model`, `tools[].model`: from a closed list. */
+  /** Which field it is, e.g. `model`, `tools[].parameters.model`: printable ASCII, 128 characters at most. */
   readonly place: string;
   /** How it is written there: as a JSON string, or as bare bytes (the value of a part of a form). */
   readonly form: "json" | "bare";
@@ -28,6 +29,20 @@ export type PartLength = {
   readonly bytes: number;
 };
 
+/** A field of the body that must be admitted, or is refused. */
+export type FoundField = {
+  /** As refusals and settings name it: `prompt_id`, `metadata.langfuse_*`. */
+  readonly path: string;
+  /** Its own name where a family is listed: `metadata.langfuse_host`. */
+  readonly ownPath: string;
+  /** `always`: whatever serves the models that can run. `router`: where a router serves one. */
+  readonly refusedFor: "always" | "router";
+  /** In bytes from the start of the body. */
+  readonly offset: number;
+};
+
+export type TopField = { readonly key: string; readonly kind: JsonKind };
+
 export type BodyReading =
   | {
       readonly ok: true;
@@ -37,9 +52,11 @@ export type BodyReading =
       readonly sameModels: readonly ModelToken[];
       /** Models beside the main one, in the order in which they stand; each is checked like it. */
       readonly nestedModels: readonly ModelToken[];
-      /** Fields that are refused when a model that can run is served by a router backend. */
-      readonly routerFields: readonly string[];
-      /** Unknown top-level fields and hosted tools: refused when a model that can run has `strictFields`. */
-      readonly strictFields: readonly string[];
+      /** What is not known of the body, in the order in which it stands: judged once it is known which models can run. */
+      readonly fields: readonly FoundField[];
+      /** What the top level holds. */
+      readonly names: readonly TopField[];
+      /** The types of the tools, wherever they stand. */
+      readonly toolTypes: ReadonlySet<string>;
     }
   | { readonly ok: false; readonly reason: DenyReason; readonly detail: DenyDetail };

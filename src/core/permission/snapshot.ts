@@ -82,7 +82,10 @@ export type CatalogueModel = {
   /** What the body, path or query is rewritten to. Default: `name`. */
   readonly upstreamName: string;
   readonly backend: BackendKind;
-  readonly strictFields: boolean;
+  /** Body fields that its backend takes although they are unknown or listed as refused. */
+  readonly bodyFields: ReadonlySet<string>;
+  /** Known body fields and types of tools that its backend is never sent. */
+  readonly refusedFields: ReadonlySet<string>;
   readonly ownedBy: string | undefined;
   /** What the backend wants in place of the caller's key; undefined: the default one, where there is one. */
   readonly upstreamCredential: UpstreamCredential | undefined;

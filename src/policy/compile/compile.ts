@@ -130,13 +130,15 @@ function compileCatalogue(
   const owners = new Map<string, string>();
   const models = ofKind(resources, "Model");
   for (const resource of models) {
-    const { model: name, upstreamName, backend, strictFields, ownedBy } = resource;
+    const { model: name, upstreamName, backend, ownedBy } = resource;
     const { upstreamCredential } = resource;
     const winner = owners.get(name);
     if (winner === undefined) {
       owners.set(name, resource.name);
-      const fields = { upstreamName, backend, strictFields, ownedBy, upstreamCredential };
-      catalogue.set(name, { name, ...fields });
+      const bodyFields = new Set(resource.bodyFields);
+      const refusedFields = new Set(resource.refusedFields);
+      const rest = { upstreamName, backend, ownedBy, upstreamCredential };
+      catalogue.set(name, { name, ...rest, bodyFields, refusedFields });
     } else {
       const message = `the model ${name} is taken by Model ${winner}, which wins`;
       context.leaveOut(resource, ["spec", "name"], message);

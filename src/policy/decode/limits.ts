@@ -22,6 +22,10 @@ export const policyLimits = {
   secretKeyLength: 253,
   /** Characters of a timestamp: seconds, nine digits of fraction and an offset. */
   timestampLength: 35,
+  /** Entries of `bodyFields` and of `refusedFields` of one Model. */
+  fieldEntries: 64,
+  /** Characters of one of them. */
+  fieldNameLength: 80,
   ownedByLength: 256,
   descriptionLength: 1024,
 } as const;

@@ -1,5 +1,6 @@
 // Readers of the names, times and digests that a policy is made of. What they return is within its grammar.
 
+import { isBodyField, isRefusableField } from "../../core/body/field-table.ts";
 import { isModelName, isModelPattern } from "../../core/permission/model-name.ts";
 import { modelNameBytesMax } from "../../core/request.ts";
 import { type Field, reportNothing, wanted } from "./field-reader.ts";
@@ -116,4 +117,24 @@ export function readKeyHash({ value, path, report }: Field): string | undefined 
   const hint = upper ? "; write the hex digits in lower case" : "";
   const message = `must be sha256: and the 64 lower-case hex digits of the key's SHA-256`;
   return reportNothing(report, path, `${message}: found ${found}${hint}`);
+}
+
+/** A field of request bodies in `Model.bodyFields`. */
+export function readBodyField(field: Field): string | undefined {
+  const { value } = field;
+  const isOne = typeof value === "string" && value.length <= policyLimits.fieldNameLength;
+  if (isOne && isBodyField(value)) return value;
+  return wanted(
+    field,
+    "the name of a body field, such as top_k, metadata.tags or x_*, and not model",
+  );
+}
+
+/** A field of request bodies, or a type of tools, in `Model.refusedFields`. */
+export function readRefusedField(field: Field): string | undefined {
+  const { value } = field;
+  const isOne = typeof value === "string" && value.length <= policyLimits.fieldNameLength;
+  if (isOne && isRefusableField(value)) return value;
+  const what = "the name of a body field, such as container, or tools[].type=TYPE, and not model";
+  return wanted(field, what);
 }

@@ -34,6 +34,7 @@ import {
 import { policyLimits } from "./limits.ts";
 import {
   modelNameFault,
+  readBodyField,
   readCredentialName,
   readGrantedAlias,
   readHeaderName,
@@ -41,6 +42,7 @@ import {
   readModelName,
   readModelPattern,
   readObjectName,
+  readRefusedField,
   readSecretKey,
   readTimestamp,
 } from "./name-reader.ts";
@@ -195,10 +197,11 @@ export function readAccessGroupSpec(field: Field): Spec<AccessGroupResource> | u
 
 export function readModelSpec(field: Field, objectName: string): Spec<ModelResource> | undefined {
   const fields = readFields(field, [
-    ...["name", "upstreamName", "upstreamCredential", "backend", "strictFields", "ownedBy"],
-    "description",
+    ...["name", "upstreamName", "upstreamCredential", "backend", "bodyFields", "refusedFields"],
+    ...["ownedBy", "description", "strictFields"],
   ]);
   if (fields === undefined) return undefined;
+  fields.optional("strictFields", reportStrictFields);
   readDescription(fields);
   const model = readName(fields, "name", objectName);
   const { ownedByLength } = policyLimits;
@@ -206,12 +209,25 @@ export function readModelSpec(field: Field, objectName: string): Spec<ModelResou
     model,
     upstreamName: fields.optional("upstreamName", readModelName) ?? model,
     backend: fields.optional("backend", (word) => readWord(word, ["leaf", "router"])) ?? "router",
-    strictFields: fields.optional("strictFields", readBoolean) ?? false,
+    bodyFields: fields.optional("bodyFields", readFieldNames(readBodyField)) ?? [],
+    refusedFields: fields.optional("refusedFields", readFieldNames(readRefusedField)) ?? [],
     ownedBy: fields.optional("ownedBy", (text) =>
       readText(text, { max: ownedByLength, lines: false }),
     ),
     upstreamCredential: fields.optional("upstreamCredential", readUpstreamCredential),
   };
+}
+
+/** To ignore it would let through what its author meant to refuse. */
+function reportStrictFields({ path, report }: Field): undefined {
+  const remedy =
+    "remove it: unknown body fields are refused wherever backend is router, and refusedFields refuses " +
+    "known ones (what it refused: mcp_servers, container, tools[].type=mcp)";
+  return reportNothing(report, path, `is no field any more; ${remedy}`);
+}
+
+function readFieldNames(read: (field: Field) => string | undefined) {
+  return (field: Field) => readList(field, { min: 0, max: policyLimits.fieldEntries, read });
 }
 
 function readUpstreamCredential(field: Field): UpstreamCredential | undefined {

@@ -147,19 +147,23 @@ function virtualKeySpec(resource: VirtualKeyResource): object {
 }
 
 function modelSpec(resource: ModelResource): object {
-  const { model, upstreamName, backend, strictFields, ownedBy, upstreamCredential } = resource;
+  const { model, upstreamName, backend, ownedBy, upstreamCredential } = resource;
   return {
     name: model,
     upstreamName: upstreamName === model ? undefined : upstreamName,
     backend,
-    strictFields: strictFields || undefined,
+    bodyFields: filled(resource.bodyFields),
+    refusedFields: filled(resource.refusedFields),
     ownedBy,
     upstreamCredential,
   };
 }
 
+function filled(list: readonly string[]): readonly string[] | undefined {
+  return list.length === 0 ? undefined : list;
+}
+
 function grantsValue({ models, aliases, groups, deny }: GrantSpec): object {
-  const filled = (list: readonly string[]) => (list.length === 0 ? undefined : list);
   return {
     ...{ models: filled(models), aliases: filled(aliases) },
     ...{ groups: filled(groups), deny: filled(deny) },

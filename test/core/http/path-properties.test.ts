@@ -73,7 +73,7 @@ test("decide lets no target through that a reader of URLs takes for another mode
   let allowed = 0;
   fc.assert(
     fc.property(fc.oneof(damaged, assembled), fc.boolean(), (path, isUpgrade) => {
-      const body = Buffer.from('{"messages":[]}');
+      const body = Buffer.from('{"tools":[]}');
       const headers = new Map([["authorization", `Bearer ${secret}`]]);
       if (isUpgrade) headers.set("upgrade", "websocket");
       const request = {

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { foldKey } from "../../../src/core/body/fields.ts";
+import { foldKey } from "../../../src/core/body/field-table.ts";
 import {
   firstEntry,
   keyStartsWith,

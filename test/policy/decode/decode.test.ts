@@ -98,6 +98,29 @@ for (const [what, value] of rejected) {
   });
 }
 
+test("decodeResource says what has come in the place of strictFields", () => {
+  for (const strictFields of [true, false]) {
+    const { resource, problems } = decodeResource(manifest("Model", "a", { strictFields }));
+    assert.equal(resource, undefined);
+    assert.deepEqual(
+      problems.map(({ path }) => path.join(".")),
+      ["spec.strictFields"],
+    );
+    assert.match(problems[0]?.message ?? "", /remove it: .*refusedFields .*tools\[\]\.type=mcp/);
+  }
+});
+
+test("decodeResource reads the fields that a Model admits and refuses, and bounds them", () => {
+  const spec = { bodyFields: ["x_new", "metadata.tags"], refusedFields: ["tools[].type=mcp"] };
+  const { resource } = decodeResource(manifest("Model", "a", spec));
+  assert.partialDeepStrictEqual(resource, spec);
+  const plain = decodeResource(manifest("Model", "a", {})).resource;
+  assert.partialDeepStrictEqual(plain, { bodyFields: [], refusedFields: [] });
+  for (const wrong of [{ bodyFields: ["model"] }, { refusedFields: Array(65).fill("x") }]) {
+    assert.equal(decodeResource(manifest("Model", "a", wrong)).resource, undefined);
+  }
+});
+
 test("decodeResource skips objects of other groups with advice", () => {
   const value = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "x" } };
   const { resource, problems } = decodeResource(value);

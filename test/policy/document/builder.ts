@@ -128,7 +128,7 @@ const keySpec = fc
 const groupSpec = fc.record({ models: list(patterns) });
 const modelSpec = fc.record(
   {
-    ...{ name: modelNames, upstreamName: modelNames, strictFields: fc.boolean(), ownedBy },
+    ...{ name: modelNames, upstreamName: modelNames, ownedBy },
     upstreamCredential: fc.record(
       {
         name: fc.constantFrom("a", "B_2.txt", "__proto__"),
@@ -137,6 +137,8 @@ const modelSpec = fc.record(
       { requiredKeys: ["name"] },
     ),
     backend: fc.constantFrom("leaf", "router"),
+    bodyFields: list(fc.constantFrom("x_new", "metadata.tags", "aws_*", "__proto__")),
+    refusedFields: list(fc.constantFrom("container", "tools[].type=mcp", "constructor")),
   },
   some,
 );

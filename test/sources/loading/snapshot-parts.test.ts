@@ -37,7 +37,12 @@ const objects = [
   team("a", { own: "m" }),
   team("b"),
   resource("AccessGroup", "g", { models: ["m", "vendor/x*"] }),
-  resource("Model", "m", { upstreamName: "llama", backend: "leaf", strictFields: true }),
+  resource("Model", "m", {
+    upstreamName: "llama",
+    backend: "leaf",
+    bodyFields: ["x"],
+    refusedFields: ["container"],
+  }),
   resource("Model", "n", { ownedBy: "us" }),
   key(1, { team: "a" }),
   key(2, { team: "a", grants: { groups: ["g"], deny: ["n"] }, aliases: { __proto__x: "m" } }),

@@ -4,17 +4,18 @@
 
 import type { DenyDetail, DenyReason, Dialect } from "../../denials.ts";
 import type { JsonScanner } from "../../json/scan.ts";
-import { openBrace } from "../../json/token.ts";
+import { type JsonKind, openBrace } from "../../json/token.ts";
 import { modelNameBytesMax } from "../../request.ts";
-import { type FieldNode, type FieldTable, fieldPath, fieldTableOf } from "../fields.ts";
+import { nestedModelsMax } from "../draft.ts";
+import { type FieldNode, type FieldTable, fieldTableOf } from "../field-table.ts";
+import { fieldPath } from "../fields.ts";
 import { readJsonBody } from "../json-body.ts";
 import { knownFormFields } from "../known-fields.ts";
-import type { BodyReading, ModelToken } from "../reading.ts";
+import type { BodyReading, FoundField, ModelToken, TopField } from "../reading.ts";
 import type { FormPart } from "./parts.ts";
 
 export type FormFieldsOptions = {
   readonly dialect: Dialect;
-  readonly bodyFields: ReadonlySet<string>;
   readonly scanner: JsonScanner;
 };
 
@@ -24,11 +25,19 @@ export function refuse(reason: DenyReason, detail: DenyDetail): Refusal {
   return { ok: false, reason, detail };
 }
 
-/** Most models beside the main one, as in a JSON body. */
-const nestedModelsMax = 64;
-const notedFieldsMax = 32;
 /** Most bytes of all values that are read as JSON: each is looked at twice. Honest ones are a few hundred bytes. */
 export const jsonValueBytesMax = 1 << 20;
+
+/** Anywhere in a hosted tool: whatever stands there is looked through. */
+const withinHosted: FieldNode = {
+  members: [],
+  families: [],
+  elements: undefined,
+  look: "config",
+};
+
+/** Of every part: a form has no null. */
+const partKind: JsonKind = "string";
 
 /** A value that cannot be the name of a model, nor any word that the table looks for. */
 const longText = "a".repeat(modelNameBytesMax + 1);
@@ -64,8 +73,9 @@ const neverNames = /^(?:_charset_|_method|__proto__|constructor|prototype)$/i;
 export class FormFields {
   readonly sameModels: ModelToken[] = [];
   readonly nestedModels: ModelToken[] = [];
-  readonly routerFields: string[] = [];
-  readonly strictFields: string[] = [];
+  readonly found: FoundField[] = [];
+  readonly names: TopField[] = [];
+  readonly toolTypes = new Set<string>();
   readonly #bytes: Uint8Array;
   readonly #options: FormFieldsOptions;
   readonly #table: FieldTable;
@@ -74,9 +84,9 @@ export class FormFields {
   readonly #seen = new Set<string>();
   #jsonBytes = 0;
 
-  constructor(bytes: Uint8Array, { dialect, bodyFields, scanner }: FormFieldsOptions) {
+  constructor(bytes: Uint8Array, { dialect, scanner }: FormFieldsOptions) {
     this.#bytes = bytes;
-    this.#options = { dialect, bodyFields, scanner };
+    this.#options = { dialect, scanner };
     this.#table = fieldTableOf(dialect);
     this.#known = knownFormFields(dialect);
   }
@@ -93,6 +103,7 @@ export class FormFields {
     const twin = base.includes(".") ? this.#dottedTwin(base) : undefined;
     if (twin !== undefined) return refuse("body_key_not_allowed", { name: twin, offset });
 
+    this.names.push({ key: base, kind: partKind });
     const field = this.#table.member(base);
     if (field === undefined && this.#known.has(base)) return undefined;
     // A charset of its own would make other text of it, a file name nothing at all for some.
@@ -130,14 +141,18 @@ export class FormFields {
     let before = `{"model":"m","${base}":`;
     let after = "}";
     for (const segment of segments) {
-      if (segment === "" || /^[0-9]+$/.test(segment) || node?.elements !== undefined) {
+      const isElement = node?.elements !== undefined || node?.look === "tools";
+      if (segment === "" || /^[0-9]+$/.test(segment) || isElement) {
         before += "[";
         after = `]${after}`;
-        node = node?.elements;
+        node = node?.look === undefined ? node?.elements : withinHosted;
       } else {
         before += `{"${segment}":`;
         after = `}${after}`;
-        node = node?.members.find(({ key }) => key === segment)?.node;
+        node =
+          node?.look === undefined
+            ? node?.members.find(({ key }) => key === segment)?.node
+            : withinHosted;
       }
     }
     const { start, end } = part;
@@ -188,13 +203,13 @@ export class FormFields {
     toToken: (token: ModelToken) => ModelToken,
     mayNameModels: boolean,
   ): Refusal | undefined {
-    const reading = readJsonBody(json, this.#options);
+    const reading = readJsonBody(json, { ...this.#options, isFormPart: true });
     const offset = part.start;
     if (!reading.ok) {
       const { name } = reading.detail;
       return refuse(reading.reason, name === undefined ? { offset } : { name, offset });
     }
-    const { sameModels, nestedModels, routerFields, strictFields } = reading;
+    const { sameModels, nestedModels, fields, toolTypes } = reading;
     const [first = sameModels[0]] = nestedModels;
     const count = this.nestedModels.length + nestedModels.length;
     if (first !== undefined && (!mayNameModels || count > nestedModelsMax)) {
@@ -206,18 +221,12 @@ export class FormFields {
     };
     this.sameModels.push(...sameModels.map(inPart));
     this.nestedModels.push(...nestedModels.map(inPart));
-    note(this.routerFields, routerFields);
-    note(this.strictFields, strictFields);
+    this.found.push(...fields.map((field) => ({ ...field, offset })));
+    for (const type of toolTypes) this.toolTypes.add(type);
     return undefined;
   }
 }
 
 function around(before: string, value: Uint8Array, after: string): Buffer {
   return Buffer.concat([Buffer.from(before), value, Buffer.from(after)]);
-}
-
-function note(fields: string[], found: readonly string[]): void {
-  for (const name of found) {
-    if (fields.length < notedFieldsMax && !fields.includes(name)) fields.push(name);
-  }
 }

@@ -16,8 +16,6 @@ export type MultipartOptions = {
   /** As `multipartBoundary` read it. */
   readonly boundary: string;
   readonly dialect: Dialect;
-  /** Paths of the field table that are let through all the same, as for JSON bodies. */
-  readonly bodyFields: ReadonlySet<string>;
   readonly modelRule: BodyModelRule;
   readonly scanner: JsonScanner;
 };
@@ -48,8 +46,8 @@ export function readMultipartBody(bytes: Uint8Array, options: MultipartOptions):
     model = token;
   }
   if (model === undefined && options.modelRule === "required") return refuse("model_missing", {});
-  const { sameModels, nestedModels, routerFields, strictFields } = fields;
-  return { ok: true, model, sameModels, nestedModels, routerFields, strictFields };
+  const { sameModels, nestedModels, found, names, toolTypes } = fields;
+  return { ok: true, model, sameModels, nestedModels, fields: found, names, toolTypes };
 }
 
 /** A part that some parser takes for a file, or decodes by a charset of its own, is no model. */

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { nestedModelsMax } from "../../../../src/core/body/draft.ts";
 import { fieldPath, fieldRows } from "../../../../src/core/body/fields.ts";
-import { nestedModelsMax } from "../../../../src/core/body/json-body.ts";
 import { jsonValueBytesMax } from "../../../../src/core/body/multipart/fields.ts";
 import { answerOf, field, file, formOf, type PartText, readForm } from "./forms.ts";
 
@@ -20,7 +20,7 @@ test("readMultipartBody refuses every listed field that it refuses in a JSON bod
     if (row.rule !== "refused" || !isTop) continue;
     count++;
     const name = row.name.replace("*", "x");
-    const wanted = `field_not_allowed ${fieldPath(row)}`;
+    const wanted = `field_not_allowed ${name}`;
     for (const value of ["x", "", "null", "{}", "[]", "y".repeat(5000)]) {
       assert.equal(answer(field(name, value)), wanted, `${name}=${value.slice(0, 9)}`);
     }
@@ -50,7 +50,10 @@ test("readMultipartBody refuses names that sloppy parsers take for the model or 
   assert.equal(answer(field("svg[Model]", "x")), "body_key_not_allowed svg.model");
   assert.equal(answer(field("svg[mo_del]", "x")), "body_key_not_allowed svg.model");
   for (const name of ["x.y", "a-b", "modeling", "x[model]", "modelx[]"]) {
-    assert.equal(answer(field(name, "x")), "ok", name);
+    const [base = ""] = name.split("[");
+    assert.equal(answer(field(name, "x")), `field_not_allowed ${base}`, name);
+    const onLeaf = readForm(formOf([model, field(name, "x")]), { backend: "leaf" });
+    assert.equal(answerOf(onLeaf), "ok", name);
   }
 });
 
@@ -99,7 +102,6 @@ test("readMultipartBody refuses nested models that are none, or stand where pars
   for (const value of ["", " a", '"a"', "é", "\xff", "a\r\n", "x".repeat(257)]) {
     assert.equal(answer(field("svg[model]", value)), "model_invalid svg.model", value);
   }
-  assert.equal(answer(field("svg[model][]", "a")), "model_invalid svg.model");
   assert.equal(answer(field("svg[model][x]", "a")), "model_invalid svg.model");
   assert.equal(answer(file("svg[model]", "a")), "field_not_allowed svg");
   const [headers, value] = field("svg[model]", "a");
@@ -129,15 +131,15 @@ test("readMultipartBody reads a value that is JSON where the table names places 
   assert.equal(answer(typed), "ok");
   assert.equal(
     answer(field("metadata", '{"langfuse_host":"x"}')),
-    "field_not_allowed metadata.langfuse_*",
+    "field_not_allowed metadata.langfuse_host",
   );
   assert.equal(
     answer(field("metadata[langfuse_host]", "x")),
-    "field_not_allowed metadata.langfuse_*",
+    "field_not_allowed metadata.langfuse_host",
   );
   assert.equal(
     answer(field("metadata[langfuse_host][]", "")),
-    "field_not_allowed metadata.langfuse_*",
+    "field_not_allowed metadata.langfuse_host",
   );
   assert.equal(
     answer(field("compound_custom[models][]", "x")),
@@ -178,7 +180,7 @@ test("readMultipartBody refuses a value there that only some parser takes for JS
   }
 });
 
-test("readMultipartBody notes fields that routers and strict models refuse", () => {
+test("readMultipartBody notes what it does not know, and of which types the tools are", () => {
   const reading = readForm(
     formOf([
       field("provider[order][]", "x"),
@@ -192,13 +194,14 @@ test("readMultipartBody notes fields that routers and strict models refuse", () 
       field("file", "y"),
       field("vendor_option", "y"),
     ]),
+    { bodyFields: ["provider", "vendor_option"] },
   );
   assert.ok(reading.ok, answerOf(reading));
-  assert.deepEqual(reading.routerFields, ["provider"]);
-  assert.deepEqual(reading.strictFields, ["vendor_option", "tools[].type=mcp"]);
+  const found = reading.fields.map(({ path, refusedFor }) => `${path} ${refusedFor}`);
+  assert.deepEqual(found, ["provider router", "vendor_option router", "vendor_option router"]);
+  assert.deepEqual([...reading.toolTypes], ["mcp"]);
   const anthropic = readForm(formOf([model, field("language", "de")]), { dialect: "anthropic" });
-  assert.ok(anthropic.ok);
-  assert.deepEqual(anthropic.strictFields, ["language"]);
+  assert.equal(answerOf(anthropic), "field_not_allowed language");
 });
 
 test("readMultipartBody lets nothing but lists repeat a listed field", () => {
@@ -206,7 +209,75 @@ test("readMultipartBody lets nothing but lists repeat a listed field", () => {
   for (const name of ["provider", "metadata", "metadata[a]", "tools[0][type]", "safety_model"]) {
     assert.match(twice(name), /^body_duplicate_key /, name);
   }
-  for (const name of ["image", "prompt", "vendor", "timestamp_granularities[]", "tools[][type]"]) {
+  for (const name of ["image", "prompt", "include", "timestamp_granularities[]", "tools[][type]"]) {
     assert.equal(twice(name), "ok", name);
   }
+});
+
+test("readMultipartBody knows what uploads of other vendors hold, in forms alone", () => {
+  for (const name of ["url", "diarize", "file_id", "hotwords", "languages[]"]) {
+    assert.equal(answer(field(name, "x")), "ok", name);
+  }
+  assert.equal(answer(field("urls", "x")), "field_not_allowed urls");
+  const anthropic = readForm(formOf([model, field("url", "x")]), { dialect: "anthropic" });
+  assert.equal(answerOf(anthropic), "field_not_allowed url");
+});
+
+test("readMultipartBody refuses parts that nobody knows, first, last and between others", () => {
+  const known = [model, field("prompt", "x"), file("file", "y")];
+  for (const name of [
+    "prompt_id",
+    "mock_timeout",
+    "tags",
+    "tags[]",
+    "tags[0]",
+    "x_new",
+    "x_new[a]",
+  ]) {
+    for (let at = 0; at <= known.length; at++) {
+      const parts = known.toSpliced(at, 0, field(name, "v"));
+      const [base = ""] = name.split("[");
+      assert.equal(answerOf(readForm(formOf(parts))), `field_not_allowed ${base}`, name);
+    }
+  }
+});
+
+test("readMultipartBody judges metadata in every spelling that a router reads", () => {
+  const rows: readonly (readonly [name: string, value: string, answer: string])[] = [
+    ["metadata", '{"tags":["paid"]}', "field_not_allowed metadata.tags"],
+    ["metadata", '"{\\"tags\\":1}"', "field_not_allowed metadata.tags"],
+    ["metadata", "{'tags': 1}", "body_not_json"],
+    ["metadata[tags]", "paid", "field_not_allowed metadata.tags"],
+    ["metadata[tags][]", "paid", "field_not_allowed metadata.tags"],
+    ["metadata[guardrails][0]", "x", "field_not_allowed metadata.guardrails"],
+    ["metadata[user_api_key_hash]", "x", "field_not_allowed metadata.user_api_key_hash"],
+    ["metadata[]", "x", "field_not_allowed metadata"],
+    ["metadata.tags", "x", "body_key_not_allowed metadata"],
+    ["metadata[user_id]", "u", "ok"],
+    ["metadata", '{"user_id":"u"}', "ok"],
+    ["metadata", "plain", "ok"],
+  ];
+  for (const [name, value, wanted] of rows) {
+    const got = answer(field(name, value));
+    assert.equal(wanted === "body_not_json" ? got.split(" ")[0] : got, wanted, `${name}=${value}`);
+  }
+});
+
+test("readMultipartBody looks through every tool, for its type stands in another part", () => {
+  const parts = [
+    field("tools[0][type]", "function"),
+    field("tools[0][parameters][model]", "t1"),
+    field("tools[1]", '{"type":"function","parameters":{"analysis_models":["t2"]}}'),
+    field("deferred_tools[0][x][modelName]", "t3"),
+  ];
+  const reading = readForm(formOf([model, ...parts]));
+  assert.ok(reading.ok, answerOf(reading));
+  assert.deepEqual(
+    reading.nestedModels.map(({ name, place }) => `${place}=${name}`),
+    [
+      "tools[].parameters.model=t1",
+      "tools[].parameters.analysis_models[]=t2",
+      "deferred_tools[].x.modelName=t3",
+    ],
+  );
 });

@@ -7,6 +7,7 @@ import type { BodyEdit } from "../../../../src/core/decision.ts";
 import type { Dialect } from "../../../../src/core/denials.ts";
 import type { BodyModelRule } from "../../../../src/core/http/operations.ts";
 import { createJsonScanner } from "../../../../src/core/json/scan.ts";
+import { type Judged, judged } from "../judged.ts";
 
 export const scanner = createJsonScanner({ hashSeed: 11 });
 
@@ -30,22 +31,15 @@ export function formOf(parts: readonly PartText[], end = "\r\n", mark = boundary
   return Buffer.from(`${texts.join("")}--${mark}--${end}`, "latin1");
 }
 
-export type ReadFormOptions = {
+export type ReadFormOptions = Judged & {
   readonly dialect?: Dialect;
   readonly modelRule?: BodyModelRule;
-  readonly bodyFields?: readonly string[];
   readonly mark?: string;
 };
 
 export function readForm(bytes: Uint8Array, options: ReadFormOptions = {}): BodyReading {
-  const { dialect = "openai", modelRule = "required", bodyFields = [], mark = boundary } = options;
-  return readMultipartBody(bytes, {
-    boundary: mark,
-    dialect,
-    modelRule,
-    bodyFields: new Set(bodyFields),
-    scanner,
-  });
+  const { dialect = "openai", modelRule = "required", mark = boundary, ...rest } = options;
+  return judged(readMultipartBody(bytes, { boundary: mark, dialect, modelRule, scanner }), rest);
 }
 
 /** `ok`, or the reason and the field that was refused. */
