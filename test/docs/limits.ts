@@ -1,6 +1,7 @@
 // The limits of docs/reference/limits.md: each number comes from the code that enforces it.
 
-import { nestedModelsMax } from "../../src/core/body/json-body.ts";
+import { nestedModelsMax } from "../../src/core/body/draft.ts";
+import { toolDepthMax } from "../../src/core/body/hosted-tools.ts";
 import {
   formPartsMax,
   partHeaderBytesMax,
@@ -54,6 +55,8 @@ const policyLimitMeanings: Readonly<Record<keyof typeof policyLimits, string>> =
   headerNameLength: "characters of the header in `stickyBy`",
   secretKeyLength: "characters of the entry of a Secret",
   timestampLength: "characters of a timestamp",
+  fieldEntries: "entries of `bodyFields` and of `refusedFields` of one Model",
+  fieldNameLength: "characters of one of them",
   ownedByLength: "characters of `ownedBy`",
   descriptionLength: "characters of a description",
 };
@@ -70,6 +73,7 @@ export const limitRows: readonly Limits[] = [
       ["keys of one JSON object", count(jsonKeysMax)],
       ["characters of a JSON number", count(jsonNumberLengthMax)],
       ["models named beside the main one", count(nestedModelsMax)],
+      ["tools within tools", count(toolDepthMax)],
       ["parts of a form", count(formPartsMax)],
       ["bytes of the headers of one part", count(partHeaderBytesMax)],
       ["characters of the name of a part", count(partNameLengthMax)],

@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { parse } from "yaml";
 import { conditionReasonRows } from "../../src/controller/conditions.ts";
 import { fieldRows } from "../../src/core/body/fields.ts";
+import { knownFieldLists } from "../../src/core/body/known-fields.ts";
 import { denials } from "../../src/core/denials.ts";
 import { credentialCarriers } from "../../src/core/http/credential.ts";
 import {
@@ -98,6 +99,16 @@ export const docTables: readonly DocTable[] = [
       place === "top" ? "top level" : code(place),
       rule,
       dialect === undefined ? reason : `${reason} (${dialect})`,
+    ]),
+  },
+  {
+    page: "reference/body-fields.md",
+    heading: "Known body fields",
+    columns: ["dialects", "source", "fields"],
+    rows: knownFieldLists.map(({ dialects, source, names, inForms }) => [
+      dialects.join(", "),
+      inForms === true ? `${source}; in forms alone` : source,
+      names.map(code).join(" "),
     ]),
   },
   {
