@@ -196,7 +196,6 @@ class LevelReconciler implements Reconciler {
     const { resources, modelExists, policy } = translation;
     const about = { revision: policy.snapshot.revision, counts: policy.counts, modelExists };
     const document = encodeDocument(resources, about);
-    if ("message" in document) throw new Error(document.message);
     this.#changedAtMs = this.#deps.monotonicMs();
     this.#compiled = { objects, secrets, translation, document };
     return this.#compiled;

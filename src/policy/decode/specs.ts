@@ -239,12 +239,19 @@ function readGrants(field: Field): GrantSpec | undefined {
   if (fields === undefined) return undefined;
   const read = (name: string, entry: (field: Field) => string | undefined): readonly string[] =>
     fields.optional(name, (list) => readGrantList(list, entry)) ?? [];
-  return {
+  const grants = {
     models: read("models", readModelPattern),
     aliases: read("aliases", readGrantedAlias),
     groups: read("groups", readObjectName),
     deny: read("deny", readModelPattern),
   };
+  const characters = Object.values(grants)
+    .flat()
+    .reduce((sum, name) => sum + name.length, 0);
+  const { grantCharacters } = policyLimits;
+  if (characters <= grantCharacters) return grants;
+  const message = `has names of ${characters} characters together: at most ${grantCharacters} are allowed`;
+  return reportNothing(field.report, field.path, message);
 }
 
 function readGrantList(
