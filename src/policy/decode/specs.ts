@@ -115,11 +115,12 @@ function readTeams(field: Field): readonly string[] | undefined {
 }
 
 export function readTeamSpec(field: Field): Spec<TeamResource> | undefined {
-  const fields = readFields(field, ["grants", "aliases", "description"]);
+  const fields = readFields(field, ["grants", "aliases", "disabled", "description"]);
   if (fields === undefined) return undefined;
   readDescription(fields);
   const grants = fields.optional("grants", readGrants) ?? noGrants;
-  return { grants, aliases: readScopedAliases(fields) };
+  const disabled = fields.optional("disabled", readBoolean) ?? false;
+  return { grants, aliases: readScopedAliases(fields), disabled };
 }
 
 export function readVirtualKeySpec(field: Field): Spec<VirtualKeyResource> | undefined {

@@ -188,8 +188,12 @@ function stickyByValue(stickyBy: ModelAliasResource["stickyBy"]): object | strin
   return stickyBy.kind === "request" ? undefined : stickyBy.kind;
 }
 
-function teamSpec({ grants, aliases }: TeamResource): object {
-  return { grants: grantsValue(grants), aliases: aliasesValue(aliases) };
+function teamSpec({ grants, aliases, disabled }: TeamResource): object {
+  return {
+    grants: grantsValue(grants),
+    aliases: aliasesValue(aliases),
+    disabled: disabled || undefined,
+  };
 }
 
 function virtualKeySpec(resource: VirtualKeyResource): object {
