@@ -329,7 +329,7 @@ describe("the custom resource definitions", { skip: binaries.skip }, () => {
     };
     assert.match(
       await get("malias"),
-      /NAME\s+ALIAS\s+TARGET\s+ACCEPTED\s+AGE\nagentx\s+AgentX-LLM\s+vendor\/model/,
+      /NAME\s+ALIAS\s+TARGET\s+READY\s+REASON\s+MESSAGE\s+AGE\nagentx/,
     );
     assert.match(await get("aliasguard"), /agentx/);
     assert.match(await get("malias", "--field-selector", "spec.target=vendor/model"), /agentx/);

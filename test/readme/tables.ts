@@ -1,6 +1,6 @@
 // The README's tables as the code's closed lists say them: compared by docs.test.ts, written by write.ts.
 
-import { conditionReasonRows } from "../../src/controller/conditions.ts";
+import { conditionReasonRows } from "../../src/controller/reasons.ts";
 import { fieldRows } from "../../src/core/body/fields.ts";
 import { denials } from "../../src/core/denials.ts";
 import {
