@@ -577,8 +577,11 @@ function toDefinition(of: Kind): Schema {
           schema: {
             openAPIV3Schema: object(
               {
-                apiVersion: { type: "string", description: `${policyGroup}/v1alpha1.` },
-                kind: { type: "string", description: `${of.kind}.` },
+                apiVersion: {
+                  type: "string",
+                  description: `The version of the definition: ${policyGroup}/v1alpha1.`,
+                },
+                kind: { type: "string", description: `The kind of object: ${of.kind}.` },
                 metadata: { type: "object" },
                 spec: { description: "What the author wants.", ...of.spec },
                 status,
