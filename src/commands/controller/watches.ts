@@ -134,21 +134,26 @@ type Definition = {
 /** What is known of the definition of a kind. `onGone`: once it counts as gone, and while lists go on to fail. */
 function createDefinition(kind: ResourceKind, nowMs: () => number, onGone: () => void): Definition {
   let missingSinceMs: number | undefined;
-  const isGone = (): boolean =>
-    missingSinceMs !== undefined && nowMs() - missingSinceMs >= missingMsMin;
+  let isGone = false;
   return {
     isMissing: () => missingSinceMs !== undefined,
-    isGone,
+    isGone: () => isGone,
     watching: (transport) => ({
       async list(request, signal) {
         try {
           const page = await transport.list(request, signal);
           missingSinceMs = undefined;
+          isGone = false;
           return page;
         } catch (error) {
-          if (!(error instanceof KubeError && error.status === 404)) throw error;
+          if (!(error instanceof KubeError && error.status === 404)) {
+            // A server that is starting may say both: only one that says nothing else is believed.
+            if (!isGone) missingSinceMs = undefined;
+            throw error;
+          }
           missingSinceMs ??= nowMs();
-          if (isGone()) onGone();
+          isGone ||= nowMs() - missingSinceMs >= missingMsMin;
+          if (isGone) onGone();
           throw new KubeError(`the definition ${nameOf(kind)} is not installed`, { status: 404 });
         }
       },
