@@ -22,35 +22,64 @@ function list(items: Schema, more: Schema): Schema {
   return { type: "array", items, "x-kubernetes-list-type": "atomic", ...more };
 }
 
+/** A rule of the Common Expression Language, whose message says in words what a regular expression would not. */
+function rule(expression: string, message: string): Schema {
+  return { rule: expression, message };
+}
+
+/** A regular expression inside an expression. */
+function matches(subject: string, pattern: string): string {
+  return `${subject}.matches('${pattern.replaceAll("\\", "\\\\")}')`;
+}
+
+/** A string of a grammar that is told in words. */
+function worded(pattern: string, message: string, more: Schema): Schema {
+  return {
+    type: "string",
+    minLength: 1,
+    ...more,
+    "x-kubernetes-validations": [rule(matches("self", pattern), message)],
+  };
+}
+
 const modelCharacters = "A-Za-z0-9._:/@+=~-";
+const modelNamePattern = `^[A-Za-z0-9@_][${modelCharacters}]*( [${modelCharacters}]+)*$`;
 /** No empty segment and none of one or two dots. */
-const noDotSegments = { pattern: "(^|/)\\.{0,2}(/|$)" };
+const dotSegment = "(^|/)\\.{0,2}(/|$)";
+const grammar =
+  "A-Z a-z 0-9 . _ : / @ + = ~ - and single inner spaces, beginning with a letter, digit, @ or _, without empty, . or .. segments between slashes";
+const modelNameWords = `must be one exact model name, without * : 1 to ${modelNameBytesMax} of ${grammar}`;
+const isModelName = (subject: string): string =>
+  `${matches(subject, modelNamePattern)} && !${matches(subject, dotSegment)}`;
 
 const modelName = {
   type: "string",
   minLength: 1,
   maxLength: modelNameBytesMax,
-  pattern: `^[A-Za-z0-9@_][${modelCharacters}]*( [${modelCharacters}]+)*$`,
-  not: noDotSegments,
+  "x-kubernetes-validations": [rule(isModelName("self"), modelNameWords)],
 };
 
+const patternCharacters = `[*${modelCharacters}]+( [*${modelCharacters}]+)*`;
 /** A model name, or one in which `*` may stand anywhere. */
 const modelPattern = {
   type: "string",
   minLength: 1,
   maxLength: modelNameBytesMax,
-  pattern: `^([A-Za-z0-9@_][${modelCharacters}]*( [${modelCharacters}]+)*|[*${modelCharacters}]+( [*${modelCharacters}]+)*)$`,
-  anyOf: [{ pattern: "^[A-Za-z0-9@_]" }, { pattern: "\\*" }],
-  not: noDotSegments,
+  "x-kubernetes-validations": [
+    rule(
+      `(self.contains('*') ? ${matches("self", `^${patternCharacters}$`)} : ${matches("self", modelNamePattern)}) && !${matches("self", dotSegment)}`,
+      `must be a model name, or a pattern in which * stands for any characters: 1 to ${modelNameBytesMax} of ${grammar}`,
+    ),
+  ],
 };
 
-const objectName = {
-  type: "string",
-  minLength: 1,
-  maxLength: policyLimits.objectNameLength,
-  pattern: "^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
-};
+const objectName = worded(
+  "^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
+  "must be the name of an object: a-z 0-9 - and ., beginning and ending with a letter or digit",
+  { maxLength: policyLimits.objectNameLength },
+);
 
+/** RFC 3339. */
 const timestamp = {
   type: "string",
   format: "date-time",
@@ -79,7 +108,15 @@ const grants = object(
     groups: grantList(objectName, "AccessGroups, by metadata.name."),
     deny: grantList(modelPattern, "Names and patterns that are refused whatever else is granted."),
   },
-  { description: "What may be used. An empty grant grants nothing." },
+  {
+    description: "What may be used. An empty grant grants nothing.",
+    "x-kubernetes-validations": [
+      rule(
+        `${["models", "aliases", "groups", "deny"].map((field) => `(has(self.${field}) ? self.${field}.map(n, size(n)).sum() : 0)`).join(" + ")} <= ${policyLimits.grantCharacters}`,
+        `must have names of at most ${policyLimits.grantCharacters} characters together`,
+      ),
+    ],
+  },
 );
 
 const scopedAliases = {
@@ -88,29 +125,29 @@ const scopedAliases = {
   maxProperties: policyLimits.scopedAliases,
   description: "Alias to the model or alias it stands for.",
   "x-kubernetes-validations": [
-    {
-      rule: `self.all(name, size(name) <= ${modelNameBytesMax} && name.matches('${modelName.pattern}') && !name.matches('${noDotSegments.pattern.replaceAll("\\", "\\\\")}'))`,
-      message: "each alias must be a model name",
-    },
+    rule(
+      `self.all(name, size(name) >= 1 && size(name) <= ${modelNameBytesMax} && ${isModelName("name")})`,
+      `each alias ${modelNameWords}`,
+    ),
   ],
 };
 
-const keyHash = {
-  type: "string",
-  pattern: "^sha256:[0-9a-f]{64}$",
-  maxLength: 71,
-  description: "sha256: and the 64 lower-case hex digits of the SHA-256 of the key.",
-};
+const keyHash = worded(
+  "^sha256:[0-9a-f]{64}$",
+  "must be sha256: and 64 lower-case hex digits: the hash of the key, never the key itself",
+  {
+    maxLength: 71,
+    description: "sha256: and the 64 lower-case hex digits of the SHA-256 of the key.",
+  },
+);
 
 const secretRef = object(
   {
-    name: objectName,
-    key: {
-      type: "string",
-      minLength: 1,
+    name: { ...objectName, description: "Name of the Secret, in the same namespace." },
+    key: worded("^[A-Za-z0-9._-]+$", "must be the name of an entry: A-Z a-z 0-9 . _ -", {
       maxLength: policyLimits.secretKeyLength,
-      pattern: "^[A-Za-z0-9._-]+$",
-    },
+      description: "The entry of the Secret.",
+    }),
   },
   {
     required: ["name", "key"],
@@ -138,6 +175,7 @@ const stickyBy = {
       minLength: 1,
       maxLength: policyLimits.headerNameLength,
       pattern: "^[A-Za-z0-9-]+$",
+      description: "Name of a request header: equal values keep the same target.",
     },
   },
   anyOf: [
@@ -162,8 +200,14 @@ const modelAlias = object(
     targets: list(
       object(
         {
-          model: modelName,
-          weight: { type: "integer", minimum: 0, maximum: policyLimits.targetWeight, default: 1 },
+          model: { ...modelName, description: "A model, or another alias." },
+          // No default here: kubectl apply would find each list changed that leaves it out.
+          weight: {
+            type: "integer",
+            minimum: 0,
+            maximum: policyLimits.targetWeight,
+            description: "Its share among the weights of all targets; 0 is never run. Default: 1.",
+          },
         },
         { required: ["model"] },
       ),
@@ -189,14 +233,22 @@ const modelAlias = object(
         message: "must have either target or targets",
       },
       {
-        rule: "!has(self.targets) || self.targets.exists(t, t.weight > 0)",
+        rule: "!has(self.targets) || self.targets.exists(t, !has(t.weight) || t.weight > 0)",
         message: "must have at least one target with a weight above 0",
       },
     ],
   },
 );
 
-const team = object({ grants, aliases: scopedAliases, description });
+const team = object({
+  grants,
+  aliases: scopedAliases,
+  disabled: {
+    type: "boolean",
+    description: "Switches off every key of the Team: they are refused like unknown ones (401).",
+  },
+  description,
+});
 
 const virtualKey = object(
   {
@@ -209,16 +261,32 @@ const virtualKey = object(
     keyHash,
     secretRef,
     previous: object(
-      { keyHash, secretRef, until: timestamp },
+      {
+        keyHash,
+        secretRef,
+        until: {
+          ...timestamp,
+          description: "From this moment on it is refused. RFC 3339, with a zone.",
+        },
+      },
       {
         required: ["until"],
         description: "The key before a rotation, good until a moment.",
         "x-kubernetes-validations": [oneCredential],
       },
     ),
-    notBefore: timestamp,
-    expiresAt: timestamp,
-    disabled: { type: "boolean" },
+    notBefore: {
+      ...timestamp,
+      description: "Before this moment the key is refused. RFC 3339, with a zone.",
+    },
+    expiresAt: {
+      ...timestamp,
+      description: "From this moment on the key is refused. RFC 3339, with a zone.",
+    },
+    disabled: {
+      type: "boolean",
+      description: "Switches the key off: it is refused like an unknown one (401).",
+    },
     description,
   },
   {
@@ -280,13 +348,14 @@ const model = object({
   ),
   upstreamCredential: object(
     {
-      name: {
-        type: "string",
-        minLength: 1,
-        maxLength: policyLimits.secretKeyLength,
-        pattern: "^[A-Za-z0-9_-][-._A-Za-z0-9]*$",
-        description: "An entry of the Secret that the authorizers have mounted, or a file there.",
-      },
+      name: worded(
+        "^[A-Za-z0-9_-][-._A-Za-z0-9]*$",
+        "must be the name of an entry: A-Z a-z 0-9 . _ -, not beginning with a dot",
+        {
+          maxLength: policyLimits.secretKeyLength,
+          description: "An entry of the Secret that the authorizers have mounted, or a file there.",
+        },
+      ),
       header: {
         type: "string",
         enum: [...upstreamCredentialHeaders],
@@ -301,24 +370,44 @@ const model = object({
   ownedBy: {
     type: "string",
     maxLength: policyLimits.ownedByLength,
-    pattern: "^[^\\x00-\\x1f\\x7f-\\x{9f}]*$",
+    description: "Who serves it: owned_by in the list of models.",
+    "x-kubernetes-validations": [
+      rule(
+        matches("self", "^[^\\x00-\\x1f\\x7f-\\x{9f}]*$"),
+        "must be one line without control characters",
+      ),
+    ],
   },
   description,
 });
 
 const condition = object(
   {
-    type: { type: "string", maxLength: 64 },
-    status: { type: "string", enum: ["True", "False", "Unknown"] },
-    observedGeneration: { type: "integer", format: "int64", minimum: 0 },
-    lastTransitionTime: { type: "string", format: "date-time" },
+    type: { type: "string", maxLength: 64, description: "What the condition is about." },
+    status: {
+      type: "string",
+      enum: ["True", "False", "Unknown"],
+      description: "Whether it is so.",
+    },
+    observedGeneration: {
+      type: "integer",
+      format: "int64",
+      minimum: 0,
+      description: "The metadata.generation of the object that it was found for.",
+    },
+    lastTransitionTime: {
+      type: "string",
+      format: "date-time",
+      description: "When status became what it is.",
+    },
     reason: {
       type: "string",
       minLength: 1,
       maxLength: 64,
       pattern: "^[A-Za-z]([A-Za-z0-9_]*[A-Za-z0-9])?$",
+      description: "One word for why; a closed list.",
     },
-    message: { type: "string", maxLength: 4096 },
+    message: { type: "string", maxLength: 4096, description: "The same for people." },
   },
   { required: ["type", "status", "lastTransitionTime", "reason", "message"] },
 );
@@ -327,13 +416,27 @@ const conditions = {
   type: "array",
   items: condition,
   maxItems: 8,
+  description:
+    "Accepted, ResolvedRefs, Programmed, Ready, which sums up the others, and Advice where lint has one.",
   "x-kubernetes-list-type": "map",
   "x-kubernetes-list-map-keys": ["type"],
 };
 
 const count = { type: "integer", format: "int64", minimum: 0 };
 
-type Column = { readonly name: string; readonly path: string; readonly priority?: number };
+/** Text of a status, which the controller writes. */
+const shownText = (maxLength: number, text: string): Schema => ({
+  type: "string",
+  maxLength,
+  description: text,
+});
+
+type Column = {
+  readonly name: string;
+  readonly path: string;
+  readonly type?: "string" | "integer" | "boolean";
+  readonly priority?: number;
+};
 
 type Kind = {
   readonly kind: string;
@@ -347,7 +450,7 @@ type Kind = {
   readonly selectable?: readonly string[];
 };
 
-const acceptedPath = '.status.conditions[?(@.type=="Accepted")]';
+const readyPath = '.status.conditions[?(@.type=="Ready")]';
 
 const kinds: readonly Kind[] = [
   {
@@ -358,6 +461,8 @@ const kinds: readonly Kind[] = [
     text: "A name that callers may send in place of a model.",
     spec: modelAlias,
     status: {
+      alias: shownText(modelNameBytesMax, "What callers send, be it the default."),
+      target: shownText(modelNameBytesMax, "Target, or targets with their weights, in one line."),
       resolvesTo: list(
         { type: "string", maxLength: modelNameBytesMax },
         {
@@ -368,8 +473,10 @@ const kinds: readonly Kind[] = [
       usableByKeys: { ...count, description: "How many VirtualKeys may use it." },
     },
     columns: [
-      { name: "Alias", path: ".spec.alias" },
-      { name: "Target", path: ".spec.target" },
+      { name: "Alias", path: ".status.alias" },
+      { name: "Target", path: ".status.target" },
+      { name: "Resolves-To", path: ".status.resolvesTo", priority: 1 },
+      { name: "Usable-By", path: ".status.usableByKeys", type: "integer", priority: 1 },
     ],
     selectable: [".spec.alias", ".spec.target"],
   },
@@ -380,8 +487,11 @@ const kinds: readonly Kind[] = [
     shortName: "agteam",
     text: "An owner of VirtualKeys, with grants that bound theirs.",
     spec: team,
-    status: { keys: { ...count, description: "How many VirtualKeys belong to it." } },
-    columns: [{ name: "Keys", path: ".status.keys" }],
+    status: { keys: { ...count, description: "How many of its VirtualKeys are valid now." } },
+    columns: [
+      { name: "Keys", path: ".status.keys", type: "integer" },
+      { name: "Disabled", path: ".spec.disabled", type: "boolean", priority: 1 },
+    ],
   },
   {
     kind: "VirtualKey",
@@ -390,10 +500,19 @@ const kinds: readonly Kind[] = [
     shortName: "vkey",
     text: "A key that callers present, known by its digest only.",
     spec: virtualKey,
+    status: {
+      keyId: shownText(
+        32,
+        "What is public of a key that aliasguard has made: ag_ID_..., by which logs name it.",
+      ),
+      digestPrefix: shownText(64, "The first hex digits of the SHA-256 of the key."),
+    },
     columns: [
       { name: "Team", path: ".spec.team" },
-      { name: "Disabled", path: ".spec.disabled", priority: 1 },
-      { name: "Expires", path: ".spec.expiresAt", priority: 1 },
+      { name: "Id", path: ".status.keyId" },
+      { name: "Disabled", path: ".spec.disabled", type: "boolean" },
+      { name: "Expires", path: ".spec.expiresAt" },
+      { name: "Digest", path: ".status.digestPrefix", priority: 1 },
     ],
     selectable: [".spec.team"],
   },
@@ -413,32 +532,40 @@ const kinds: readonly Kind[] = [
     shortName: "agmodel",
     text: "A model that can run. As soon as one exists, only catalogued models can.",
     spec: model,
+    status: {
+      model: shownText(modelNameBytesMax, "The canonical name, be it the default."),
+      upstreamName: shownText(modelNameBytesMax, "What the backend calls it, be it the default."),
+      backend: shownText(32, "The kind of the backend, be it the default."),
+    },
     columns: [
-      { name: "Model", path: ".spec.name" },
-      { name: "Upstream", path: ".spec.upstreamName" },
-      { name: "Backend", path: ".spec.backend", priority: 1 },
+      { name: "Model", path: ".status.model" },
+      { name: "Upstream", path: ".status.upstreamName" },
+      { name: "Backend", path: ".status.backend" },
     ],
     selectable: [".spec.name"],
   },
 ];
 
-function toColumn({ name, path, priority = 0 }: Column): Schema {
-  const type = path.startsWith(".status.keys")
-    ? "integer"
-    : path.endsWith(".disabled")
-      ? "boolean"
-      : "string";
+function toColumn({ name, path, type = "string", priority = 0 }: Column): Schema {
   return { name, type, jsonPath: path, ...(priority === 0 ? {} : { priority }) };
 }
 
 function toDefinition(of: Kind): Schema {
   const columns = [
     ...of.columns,
-    { name: "Accepted", path: `${acceptedPath}.status` },
-    { name: "Reason", path: `${acceptedPath}.reason`, priority: 1 },
+    { name: "Ready", path: `${readyPath}.status` },
+    { name: "Reason", path: `${readyPath}.reason` },
+    { name: "Message", path: `${readyPath}.message` },
   ].map(toColumn);
   const age = { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" };
-  const status = object({ conditions, ...of.status });
+  const observedGeneration = {
+    ...count,
+    description: "The metadata.generation of the object that this status is of.",
+  };
+  const status = object(
+    { observedGeneration, conditions, ...of.status },
+    { description: "What the controller has made of the object." },
+  );
   return {
     apiVersion: "apiextensions.k8s.io/v1",
     kind: "CustomResourceDefinition",
@@ -471,10 +598,13 @@ function toDefinition(of: Kind): Schema {
           schema: {
             openAPIV3Schema: object(
               {
-                apiVersion: { type: "string" },
-                kind: { type: "string" },
+                apiVersion: {
+                  type: "string",
+                  description: `The version of the definition: ${policyGroup}/v1alpha1.`,
+                },
+                kind: { type: "string", description: `The kind of object: ${of.kind}.` },
                 metadata: { type: "object" },
-                spec: of.spec,
+                spec: { description: "What the author wants.", ...of.spec },
                 status,
               },
               { description: of.text, required: ["spec"] },

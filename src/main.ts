@@ -14,6 +14,7 @@ Alias-first authorization for LLM traffic on Envoy.
   check      explain one decision, on files, a cluster's objects or a running server
   lint       say everything that is wrong with a policy, in files or in a cluster
   key new    mint a virtual key, as a manifest or in a cluster
+  key rotate give a virtual key a new secret; the old one stays good for a while
 
 aliasguard COMMAND --help tells more. Exit codes: 0 done, 1 refused or failed, 2 not understood.
 `;
@@ -59,6 +60,10 @@ async function run(args: readonly string[]): Promise<number> {
       return runLint(rest, io);
     }
     case "key": {
+      if (rest[0] === "rotate") {
+        const { runKeyRotate } = await import("./commands/key/key-rotate.ts");
+        return runKeyRotate(rest.slice(1), io);
+      }
       if (rest[0] !== "new") break;
       const { runKeyNew } = await import("./commands/key/key-new.ts");
       return runKeyNew(rest.slice(1), io);

@@ -92,6 +92,7 @@ const innerArrows: Readonly<Record<string, Readonly<Record<string, readonly stri
     "sources/files": ["sources/loading"],
     "sources/loading": [],
   },
+  controller: { controller: ["controller/writing"], "controller/writing": [] },
   commands: {
     commands: [],
     "commands/check": [],

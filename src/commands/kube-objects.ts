@@ -154,7 +154,7 @@ export async function readClusterPolicy(
   const decode = (object: PolicyObject): DecodedResource =>
     decoded.get(object) ?? decodeResource(object);
   const entries = secretsNamedBy(objects, decode);
-  const { secrets, forbidden } = await readSecrets({ client, namespace }, entries);
+  const secrets = await readSecrets({ client, namespace }, entries);
   const { policy } = translate(objects, { nowMs, secrets, decode });
   let found = 0;
   const problems: ObjectProblem[] = [];
@@ -164,7 +164,7 @@ export async function readClusterPolicy(
     const subject = `${object.kind}/${toAscii(object.metadata.name)}`;
     for (const problem of mistakes) problems.push({ ...problem, subject, isForbidden: false });
   }
-  for (const problem of policy.problems) problems.push(inWordsOf(problem, secrets, forbidden));
+  for (const problem of policy.problems) problems.push(inWordsOf(problem, secrets));
   return {
     ...{ namespace, policy, found },
     objects: objects.length,
@@ -202,18 +202,12 @@ function named(item: KubeObject): KubeObject {
   throw new KubeError("the API server sent an object without a name");
 }
 
-type ReadSecrets = {
-  readonly secrets: ReadonlyMap<string, SecretDigest>;
-  /** Names of Secrets that these credentials may not read. */
-  readonly forbidden: ReadonlySet<string>;
-};
-
-/** A Secret that may not be read counts as missing, as it would for a controller without its role. */
+/** A Secret that may not be read is told as such: its key counts as off, as it would for the controller. */
 async function readSecrets(
   { client, namespace }: KubeConnection,
   entries: ReadonlySet<string>,
-): Promise<ReadSecrets> {
-  const forbidden = new Set<string>();
+): Promise<ReadonlyMap<string, SecretDigest>> {
+  const failures: unknown[] = [];
   const read = createSecretReader({
     nowMs: () => 0,
     read: async (name) => {
@@ -222,17 +216,16 @@ async function readSecrets(
         return textsOf(recordOf(secret)["data"]);
       } catch (error) {
         const status = error instanceof KubeError ? error.status : undefined;
-        if (status !== 403 && status !== 404) throw error;
-        if (status === 403) forbidden.add(name);
-        return undefined;
+        if (status === 404) return undefined;
+        if (status !== 403) failures.push(error);
+        throw error;
       }
     },
   });
-  try {
-    return { secrets: await read(entries), forbidden };
-  } catch (error) {
-    throw toKubeFailure(error, { verb: "get", resource: "secrets", namespace });
-  }
+  const secrets = await read(entries);
+  const [failure] = failures;
+  if (failure === undefined) return secrets;
+  throw toKubeFailure(failure, { verb: "get", resource: "secrets", namespace });
 }
 
 function textsOf(data: unknown): Readonly<Record<string, string>> {
@@ -245,18 +238,16 @@ function textsOf(data: unknown): Readonly<Record<string, string>> {
 function inWordsOf(
   given: CompileProblem,
   secrets: ReadonlyMap<string, SecretDigest>,
-  forbidden: ReadonlySet<string>,
 ): ObjectProblem {
   const { resource, cause, ...problem } = inClusterWords(given, secrets);
   const subject = `${resource.kind}/${resource.name}`;
-  if (cause === "secret_not_found" && resource.kind === "VirtualKey") {
-    const isPrevious = problem.path[1] === "previous";
-    const credential = isPrevious ? resource.previous?.credential : resource.credential;
-    if (credential?.kind === "secretRef" && forbidden.has(credential.name)) {
-      const what = isPrevious ? "its previous secret" : "the key";
-      const message = `Secret ${credential.name} may not be read with these credentials (403): ${what} counts as off here; ask for a role that may get it`;
-      return { ...problem, message, subject, isForbidden: true };
-    }
+  if (cause !== "secret_forbidden" || resource.kind !== "VirtualKey") {
+    return { ...problem, subject, isForbidden: false };
   }
-  return { ...problem, subject, isForbidden: false };
+  const isPrevious = problem.path[1] === "previous";
+  const credential = isPrevious ? resource.previous?.credential : resource.credential;
+  const what = isPrevious ? "its previous secret" : "the key";
+  const name = credential?.kind === "secretRef" ? credential.name : "";
+  const message = `Secret ${name} may not be read with these credentials (403): ${what} counts as off here; ask for a role that may get it`;
+  return { ...problem, message, subject, isForbidden: true };
 }

@@ -2,7 +2,7 @@
 // only for the latter; it costs more memory than all the rest.
 
 import { setTimeout as wait } from "node:timers/promises";
-import { policyLabel } from "../controller/config-maps.ts";
+import { policyLabel } from "../controller/writing/config-maps.ts";
 import type { KubeObject } from "../kubernetes/transport.ts";
 import type { Settings } from "../settings/settings.ts";
 import type { ConfigMapData } from "../sources/configmaps/configmap-set.ts";

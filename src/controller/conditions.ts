@@ -1,7 +1,7 @@
 // What the status of an object says: whether it was accepted, whether what it names exists, and whether it is in force.
 // The words are those of the Gateway API (GEP-713).
 
-import type { CompileProblem, ProblemCause } from "../policy/compile/context.ts";
+import { unknownFieldWords } from "../policy/decode/field-reader.ts";
 import type { Problem } from "../policy/problem.ts";
 import type {
   Condition,
@@ -11,82 +11,79 @@ import type {
   ObjectStatus,
   PolicyObject,
 } from "./objects.ts";
+import { type ClusterCause, harmless, type Reason, refReasons } from "./reasons.ts";
+import type { Validity } from "./validity.ts";
 
 /** Characters of a condition's message; the CRD takes 4,096. */
 const messageLengthMax = 1024;
 
-/** Reasons of conditions: a closed list, which docs/reference/conditions.md prints. */
-export const conditionReasonRows = [
-  ["Accepted", "The object can be read and is not in another's way."],
-  ["Invalid", "The object cannot be read; the message names the field."],
-  ["Conflicted", "An older object has the same name or key; the message names it."],
-  ["ResolvedRefs", "Everything that the object names exists."],
-  ["TargetNotFound", "An alias leads to a model that is not in the catalogue."],
-  ["TeamNotFound", "There is no such Team."],
-  ["GroupNotFound", "There is no such AccessGroup; the grant is smaller by it."],
-  ["SecretNotFound", "There is no such Secret or entry, or what it holds is no key."],
-  ["Cycle", "The alias leads back to itself."],
-  ["ChainTooLong", "The alias passes more than 8 aliases."],
-  ["Programmed", "The object is in the policy that the authorizers get."],
-  ["Unusable", "The object is left out of the policy."],
-  ["Pending", "Not decided yet."],
-] as const;
-type Reason = (typeof conditionReasonRows)[number][0];
-
-const refReasons: Readonly<Record<Exclude<ProblemCause, "conflict">, Reason>> = {
-  cycle: "Cycle",
-  chain_too_long: "ChainTooLong",
-  target_not_found: "TargetNotFound",
-  team_not_found: "TeamNotFound",
-  group_not_found: "GroupNotFound",
-  secret_not_found: "SecretNotFound",
-};
-
-/** What keeps an object from being used at all; a missing group only makes a grant smaller. */
-const disabling: ReadonlySet<ProblemCause> = new Set([
-  "cycle",
-  "chain_too_long",
-  "target_not_found",
-  "team_not_found",
-  "secret_not_found",
-]);
+/** What is wrong with an object in its policy; `cause` says what keeps it from being in force as written. */
+export type ClusterProblem = Problem & { readonly cause: ClusterCause | undefined };
 
 export type Findings = {
   /** Of the decoder: the object cannot be read. */
   readonly invalid: readonly Problem[];
   /** Of the compiler, those of severity `disabled` only. */
-  readonly disabled: readonly CompileProblem[];
+  readonly disabled: readonly ClusterProblem[];
+  /** Of the compiler, those of severity `advice`. */
+  readonly advice: readonly Problem[];
+  /** Why there is no room for it in the policy. */
+  readonly leftOut: { readonly reason: Reason; readonly message: string } | undefined;
+  /** What an object that is in force says of itself: switched off, over, empty. */
+  readonly validity: Validity | undefined;
   /** Whether the policy that holds the object has been written. */
   readonly isWritten: boolean;
 };
 
-/** The conditions of an object, for its generation as it was read. */
+type Make = (
+  type: ConditionType,
+  status: Condition["status"],
+  reason: Reason,
+  message: string,
+) => DesiredCondition;
+
+/**
+ * The conditions of an object, for its generation as it was read. `Ready` sums up the others for who reads one only: Helm,
+ * Flux, `kubectl wait` and the printed columns.
+ */
 export function conditionsOf(
   { metadata }: PolicyObject,
-  { invalid, disabled, isWritten }: Findings,
+  findings: Findings,
 ): readonly DesiredCondition[] {
-  const condition = (
-    type: ConditionType,
-    status: Condition["status"],
-    reason: Reason,
-    message: string,
-  ): DesiredCondition => ({
+  const condition: Make = (type, status, reason, message) => ({
     type,
     status,
     observedGeneration: metadata.generation,
     reason,
     message: message.slice(0, messageLengthMax),
   });
+  const found = findingsAsConditions(findings, condition);
+  const { advice } = findings;
+  const advised =
+    advice.length === 0
+      ? []
+      : [condition("Advice", "True", "Advice", advice.map(problemText).join("; "))];
+  return [...found, readyOf(found, findings, condition), ...advised];
+}
+
+function findingsAsConditions(
+  { invalid, disabled, leftOut, isWritten }: Findings,
+  condition: Make,
+): readonly DesiredCondition[] {
   if (invalid.length > 0) {
-    const message = invalid.map(problemText).join("; ");
+    const isUnknown = invalid.every(({ message }) => message.startsWith(unknownFieldWords));
+    const texts = invalid.map(problemText).join("; ");
+    const hint = "this controller is older than the definition, or the field is misspelt";
     return [
-      condition("Accepted", "False", "Invalid", message),
+      isUnknown
+        ? condition("Accepted", "False", "UnknownField", `${texts}; ${hint}`)
+        : condition("Accepted", "False", "Invalid", texts),
       condition("ResolvedRefs", "Unknown", "Pending", "The object cannot be read."),
     ];
   }
   const conflicts = disabled.filter(({ cause }) => cause === "conflict");
   const refs = disabled.filter(({ cause }) => cause !== "conflict");
-  const [firstRef] = refs;
+  const [firstRef] = refs.toSorted((a, b) => Number(isHarmless(a)) - Number(isHarmless(b)));
   const resolved =
     firstRef === undefined
       ? condition("ResolvedRefs", "True", "ResolvedRefs", "Everything it names exists.")
@@ -96,8 +93,11 @@ export function conditionsOf(
     return [condition("Accepted", "False", "Conflicted", message), resolved];
   }
   const accepted = condition("Accepted", "True", "Accepted", "The object is well-formed.");
-  const isUnusable = refs.some(({ cause }) => cause !== undefined && disabling.has(cause));
-  if (isUnusable) {
+  if (leftOut !== undefined) {
+    const { reason, message } = leftOut;
+    return [accepted, resolved, condition("Programmed", "False", reason, message)];
+  }
+  if (refs.some((ref) => !isHarmless(ref))) {
     const message = "It cannot be used: see ResolvedRefs.";
     return [accepted, resolved, condition("Programmed", "False", "Unusable", message)];
   }
@@ -107,7 +107,28 @@ export function conditionsOf(
   return [accepted, resolved, programmed];
 }
 
-function refReason({ cause }: CompileProblem): Reason {
+/** False with the words of the first condition that is not True; else what the object says of itself, or an advice. */
+function readyOf(
+  conditions: readonly DesiredCondition[],
+  { validity, advice }: Findings,
+  condition: Make,
+): DesiredCondition {
+  const bad = conditions.find(({ status }) => status !== "True");
+  if (bad !== undefined) return condition("Ready", "False", bad.reason as Reason, bad.message);
+  if (validity !== undefined) {
+    const { isReady, reason, message } = validity;
+    return condition("Ready", isReady ? "True" : "False", reason, message);
+  }
+  if (advice.length === 0) return condition("Ready", "True", "Ready", "In force.");
+  return condition("Ready", "True", "Advice", advice.map(problemText).join("; "));
+}
+
+/** The key stays in force without its previous secret, as a grant does without a group. */
+function isHarmless({ cause, path }: ClusterProblem): boolean {
+  return cause === undefined || harmless.has(cause) || path[1] === "previous";
+}
+
+function refReason({ cause }: ClusterProblem): Reason {
   return cause === undefined || cause === "conflict" ? "TargetNotFound" : refReasons[cause];
 }
 
@@ -137,23 +158,14 @@ export function statusToWrite(
 
 /** Whether two statuses say the same, whenever it became so. */
 export function isSameStatus(current: ObjectStatus | undefined, wanted: ObjectStatus): boolean {
-  if (current === undefined) return false;
-  const text = ({ conditions = [], resolvesTo, keys, usableByKeys }: ObjectStatus): string =>
-    JSON.stringify([
-      [...conditions]
-        .sort((a, b) => (a.type < b.type ? -1 : 1))
-        .map((each) => [
-          each.type,
-          each.status,
-          each.observedGeneration,
-          each.reason,
-          each.message,
-        ]),
-      resolvesTo,
-      keys,
-      usableByKeys,
-    ]);
-  return text(current) === text(wanted);
+  return current !== undefined && statusText(current) === statusText(wanted);
+}
+
+function statusText({ conditions = [], ...fields }: ObjectStatus): string {
+  const told = [...conditions]
+    .sort((a, b) => (a.type < b.type ? -1 : 1))
+    .map((each) => [each.type, each.status, each.observedGeneration, each.reason, each.message]);
+  return JSON.stringify([told, Object.entries(fields).sort(([a], [b]) => (a < b ? -1 : 1))]);
 }
 
 /** What became of a condition that others should hear of. */
@@ -163,17 +175,23 @@ export type Transition = {
   readonly to: Condition;
 };
 
-/** Conditions whose status another than before; those that are fine on first sight are no news. */
+/**
+ * What others should hear of: that an object is no longer ready, or is so again, or is not for another reason. An object
+ * that is fine on first sight is no news.
+ */
 export function transitionsOf(
   current: ObjectStatus | undefined,
   written: ObjectStatus,
 ): readonly Transition[] {
-  const before = new Map(current?.conditions?.map(({ type, status }) => [type, status]));
-  const transitions: Transition[] = [];
-  for (const to of written.conditions ?? []) {
-    const from = before.get(to.type);
-    if (from === to.status || (from === undefined && to.status !== "False")) continue;
-    transitions.push({ type: to.type, from, to });
-  }
-  return transitions;
+  const was = current?.conditions?.find(({ type }) => type === "Ready");
+  const to = written.conditions?.find(({ type }) => type === "Ready");
+  if (to === undefined) return [];
+  const isBad = to.status !== "True";
+  const isNews = isBad ? was?.status !== to.status || was.reason !== to.reason : wasBad(was);
+  return isNews ? [{ type: to.type, from: was?.status, to }] : [];
+}
+
+/** Not a wait for the first policy, which every object begins with where that is slow. */
+function wasBad(was: Condition | undefined): boolean {
+  return was !== undefined && was.status !== "True" && was.reason !== "Pending";
 }

@@ -26,7 +26,7 @@ export function createDecoder(): Decoder {
       if (found !== undefined && found.uid === uid && found.generation === generation) {
         return found.decoded;
       }
-      const decoded = decodeResource(object);
+      const decoded = decodeAlone(object);
       known.set(key, { uid, generation, decoded });
       return decoded;
     },
@@ -41,6 +41,19 @@ export function createDecoder(): Decoder {
       known = kept;
     },
   };
+}
+
+/** A bug that one object brings to light is the affair of that object. */
+function decodeAlone(object: PolicyObject): DecodedResource {
+  try {
+    return decodeResource(object);
+  } catch (error) {
+    const { kind, metadata } = object;
+    const { name, namespace } = metadata;
+    const message = `cannot be read: ${error instanceof Error ? error.message : "unknown"}`;
+    const problem = { severity: "invalid", object: `${kind} ${name}`, path: [], message } as const;
+    return { resource: undefined, identity: { kind, namespace, name }, kind, problems: [problem] };
+  }
 }
 
 /** Whether two lists of objects say the same to whoever reads no statuses: the same ones, of the same generations. */

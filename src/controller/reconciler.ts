@@ -2,12 +2,25 @@
 // is another; the statuses follow on their own. Missed and doubled events are harmless.
 
 import { KubeError } from "../kubernetes/transport.ts";
-import { type DocumentSet, encodeDocument } from "../policy/document/document.ts";
-import type { ConfigMapWriter } from "./config-maps.ts";
+import {
+  type DocumentSet,
+  type EncodedDocument,
+  encodeDocument,
+  type LeftOutResource,
+} from "../policy/document/document.ts";
+import { documentShardsMax } from "../policy/document/index-record.ts";
 import { areSameObjects, createDecoder } from "./decoder.ts";
 import type { PolicyObject } from "./objects.ts";
 import { createStatusWriter, type StatusObservation, type StatusWriterDeps } from "./statuses.ts";
-import { type SecretDigest, secretsNamedBy, type Translation, translate } from "./translate.ts";
+import {
+  type LeftOutObjects,
+  type SecretDigest,
+  secretsNamedBy,
+  type Translation,
+  translate,
+} from "./translate.ts";
+import { type ConfigMapWriter, ShardForbidden } from "./writing/config-maps.ts";
+import type { Confirmer } from "./writing/confirmation.ts";
 
 export type ReconcilerDeps = Omit<StatusWriterDeps, "observe" | "isBusy"> & {
   /**
@@ -15,11 +28,14 @@ export type ReconcilerDeps = Omit<StatusWriterDeps, "observe" | "isBusy"> & {
    * the same one as before.
    */
   readonly objects: () => readonly PolicyObject[] | undefined;
-  /** Digests of the entries of Secrets, each named `name/entry`. Rejects when the API server cannot be asked. */
+  /** Digests of the entries of Secrets, each named `name/entry`. Never rejects. */
   readonly readSecrets: (
     entries: ReadonlySet<string>,
   ) => Promise<ReadonlyMap<string, SecretDigest>>;
   readonly writer: ConfigMapWriter;
+  readonly confirmer?: Confirmer;
+  /** ConfigMaps that the policy may take beside its first one. */
+  readonly shardsMax?: number;
   readonly observe: (observation: ReconcileObservation) => void;
 };
 
@@ -63,7 +79,14 @@ type Compiled = {
   readonly secrets: ReadonlyMap<string, SecretDigest>;
   readonly translation: Translation;
   readonly document: DocumentSet;
+  readonly shardsMax: number;
 };
+
+/** A shard that was refused is tried again after this, in ms: quotas and roles change. */
+const shardRefusedMs = 600_000;
+
+/** So often what is left out may change what else fits. */
+const fitTurnsMax = 3;
 
 class LevelReconciler implements Reconciler {
   readonly #deps: ReconcilerDeps;
@@ -82,6 +105,7 @@ class LevelReconciler implements Reconciler {
   #ranMs = 0;
   /** When a policy was compiled last that is another than the one before. */
   #changedAtMs = Number.NEGATIVE_INFINITY;
+  #refused: { readonly shard: number; readonly atMs: number } | undefined;
 
   constructor(deps: ReconcilerDeps) {
     this.#deps = deps;
@@ -164,9 +188,14 @@ class LevelReconciler implements Reconciler {
       const configMapsWritten = await this.#deps.writer.write(document);
       const { revision } = translation.policy.snapshot;
       this.#deps.observe({ kind: "policy", revision, configMapsWritten });
+      // Nobody waits for it: a slow server must not hold up the next policy.
+      void this.#deps.confirmer?.confirm(revision);
       if (this.#deps.isLeader()) this.#statuses.set(objects, translation);
       return true;
     } catch (error) {
+      if (error instanceof ShardForbidden && error.shard > 0) {
+        this.#refused = { shard: error.shard, atMs: this.#deps.monotonicMs() };
+      }
       const asked = error instanceof KubeError ? (error.retryAfterMs ?? 0) : 0;
       this.#retryAfterMs = Math.min(asked, retryAfterMsMax);
       this.#deps.observe({ kind: "failed", step: "policy", error });
@@ -183,24 +212,65 @@ class LevelReconciler implements Reconciler {
     this.#entriesOf = objects;
     const secrets = await this.#deps.readSecrets(this.#entries);
     const before = this.#compiled;
+    const shardsMax = this.#shardsMax();
     if (
       before !== undefined &&
+      before.shardsMax === shardsMax &&
       areSameObjects(before.objects, objects) &&
       areSameDigests(before.secrets, secrets)
     ) {
       this.#compiled = { ...before, objects };
       return this.#compiled;
     }
-    const translation = translate(objects, { nowMs: this.#deps.nowMs(), secrets, decode });
+    const fitted = fit(objects, { nowMs: this.#deps.nowMs(), secrets, decode }, shardsMax);
     this.#decoder.keepOnly(objects);
-    const { resources, modelExists, policy } = translation;
-    const about = { revision: policy.snapshot.revision, counts: policy.counts, modelExists };
-    const document = encodeDocument(resources, about);
-    if ("message" in document) throw new Error(document.message);
     this.#changedAtMs = this.#deps.monotonicMs();
-    this.#compiled = { objects, secrets, translation, document };
+    this.#compiled = { objects, secrets, ...fitted, shardsMax };
     return this.#compiled;
   }
+
+  #shardsMax(): number {
+    const { shardsMax = documentShardsMax, monotonicMs } = this.#deps;
+    const refused = this.#refused;
+    if (refused === undefined || monotonicMs() - refused.atMs >= shardRefusedMs) return shardsMax;
+    return Math.min(shardsMax, refused.shard - 1);
+  }
+}
+
+type Fitted = Pick<Compiled, "translation" | "document">;
+
+/** What has no room in the policy is left out of it as a whole: what names it is told that it is not there. */
+function fit(
+  objects: readonly PolicyObject[],
+  options: Parameters<typeof translate>[1],
+  shardsMax: number,
+): Fitted {
+  const leftOut = new Map<
+    string,
+    LeftOutObjects extends ReadonlyMap<string, infer V> ? V : never
+  >();
+  for (let turn = 1; ; turn++) {
+    const translation = translate(objects, { ...options, leftOut });
+    const document = documentOf(translation, shardsMax);
+    if (document.leftOut.length === 0 || turn >= fitTurnsMax) return { translation, document };
+    for (const { resource, why, message } of document.leftOut) {
+      leftOut.set(`${resource.kind}/${resource.name}`, { reason: reasonOf[why], message });
+    }
+  }
+}
+
+const reasonOf = {
+  record_too_large: "TooLarge",
+  policy_full: "PolicyFull",
+  duplicate: "Conflicted",
+} as const satisfies Record<LeftOutResource["why"], string>;
+
+function documentOf(
+  { resources, modelExists, policy }: Translation,
+  shardsMax: number,
+): EncodedDocument {
+  const about = { revision: policy.snapshot.revision, counts: policy.counts, modelExists };
+  return encodeDocument(resources, about, { shardsMax });
 }
 
 function areSameDigests(

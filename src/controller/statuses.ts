@@ -5,10 +5,10 @@ import { setImmediate as turn } from "node:timers/promises";
 import { KubeError } from "../kubernetes/transport.ts";
 import { statusToWrite, transitionsOf } from "./conditions.ts";
 import { type ObjectStatus, objectKey, type PolicyObject } from "./objects.ts";
-import { OwnWrites } from "./own-writes.ts";
 import type { StatusObservation, StatusWriter, StatusWriterDeps } from "./status-contract.ts";
 import type { Translation } from "./translate.ts";
 import { createUsageCounter, type UsageCounter, withUsage } from "./usage.ts";
+import { OwnWrites } from "./writing/own-writes.ts";
 
 export type { StatusObservation, StatusWriter, StatusWriterDeps };
 
@@ -186,8 +186,8 @@ class QueuedStatuses implements StatusWriter {
     if (translation === undefined) return undefined;
     const current = this.#current(object);
     const { usableByKeys } = current ?? {};
-    const wanted = translation.statusOf(object, true);
     const nowMs = this.#deps.nowMs();
+    const wanted = translation.statusOf(object, true, nowMs);
     const status = statusToWrite(current, withUsage(wanted, usableByKeys), nowMs);
     if (status === undefined || object.kind !== "ModelAlias") return status;
     return withUsage(status, this.#counter(translation)?.(object.metadata.name));
@@ -237,6 +237,10 @@ class QueuedStatuses implements StatusWriter {
     this.#counted = { of: translation, atMs: this.#deps.monotonicMs() };
     // Keys expire by themselves.
     this.#count = undefined;
+    // So do what their statuses say, and the numbers of their Teams.
+    for (const [key, object] of this.#byKey) {
+      if (object.kind === "VirtualKey" || object.kind === "Team") this.#queue.set(key, object);
+    }
     this.#toCount = [...this.#byKey]
       .filter(([, { kind }]) => kind === "ModelAlias")
       .map(([key]) => key)

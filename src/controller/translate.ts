@@ -1,26 +1,30 @@
 // The objects of one namespace -> the policy that the authorizers get, and what the status of each object should say.
 // Pure: the same objects give the same answer, in any order.
 
-import { resolve } from "../core/permission/resolve.ts";
-import type { Alias, Snapshot, VirtualKey } from "../core/permission/snapshot.ts";
 import { type CompiledPolicy, compilePolicy } from "../policy/compile/compile.ts";
 import type { CompileProblem } from "../policy/compile/context.ts";
 import { type DecodedResource, decodeResource } from "../policy/decode/decode.ts";
 import type { Problem } from "../policy/problem.ts";
-import type {
-  KeyCredential,
-  ModelAliasResource,
-  Resource,
-  VirtualKeyResource,
-} from "../policy/resources.ts";
-import { conditionsOf } from "./conditions.ts";
+import type { KeyCredential, Resource, VirtualKeyResource } from "../policy/resources.ts";
+import { type ClusterProblem, conditionsOf } from "./conditions.ts";
 import { type DesiredStatus, objectKey, type PolicyObject } from "./objects.ts";
+import type { ClusterCause, Reason } from "./reasons.ts";
+import { shownOf } from "./shown.ts";
+import { createKeyCounter } from "./usage.ts";
+import { validityOf } from "./validity.ts";
 
-/** What could be made of the entry of a Secret that a key names. `weak`: too short or with characters that no key has. */
+/**
+ * What could be made of the entry of a Secret that a key names. `weak`: too short or with characters that no key has.
+ * `forbidden`: it may not be read. `unavailable`: the API server could not give it for too long. `unread`: not yet.
+ */
 export type SecretDigest =
-  | { readonly kind: "digest"; readonly digest: string }
-  | { readonly kind: "missing" }
-  | { readonly kind: "weak" };
+  | {
+      readonly kind: "digest";
+      readonly digest: string;
+      /** What is public of a key of ours. */
+      readonly keyId?: string | undefined;
+    }
+  | { readonly kind: "missing" | "weak" | "forbidden" | "unavailable" | "unread" };
 
 /** `name/entry` of a Secret, as a key of the digests. */
 export function secretEntry({
@@ -38,7 +42,14 @@ export type TranslateOptions = {
   readonly secrets: ReadonlyMap<string, SecretDigest>;
   /** May remember what it decoded before. */
   readonly decode?: Decode;
+  /** Objects that have no room in the policy, by `objectKey`: they are as if they were not there. */
+  readonly leftOut?: LeftOutObjects;
 };
+
+export type LeftOutObjects = ReadonlyMap<
+  string,
+  { readonly reason: Reason; readonly message: string }
+>;
 
 export type Decode = (object: PolicyObject) => DecodedResource;
 
@@ -47,8 +58,8 @@ export type Translation = {
   readonly resources: readonly Resource[];
   readonly modelExists: boolean;
   readonly policy: CompiledPolicy;
-  /** The status of each object, by `objectKey`, once the policy is written or while it is not. */
-  readonly statusOf: (object: PolicyObject, isWritten: boolean) => DesiredStatus;
+  /** The status of an object at a time, once the policy is written or while it is not. */
+  readonly statusOf: (object: PolicyObject, isWritten: boolean, atMs?: number) => DesiredStatus;
 };
 
 /** Entries of Secrets that the keys name: the controller reads them before it translates. */
@@ -70,7 +81,7 @@ export function secretsNamedBy(
 
 export function translate(
   objects: readonly PolicyObject[],
-  { nowMs, secrets, decode = decodeResource }: TranslateOptions,
+  { nowMs, secrets, decode = decodeResource, leftOut = new Map() }: TranslateOptions,
 ): Translation {
   const decoded = new Map<string, Decoded>();
   const resources: Resource[] = [];
@@ -81,29 +92,41 @@ export function translate(
     const invalid = problems.filter(({ severity }) => severity === "invalid");
     const isReadable = resource !== undefined && invalid.length === 0;
     decoded.set(objectKey(object), { resource: isReadable ? resource : undefined, invalid });
-    if (isReadable) resources.push(resource);
+    if (isReadable && !leftOut.has(objectKey(object))) resources.push(resource);
   }
   const policy = compilePolicy(resources, { nowMs, modelExists, ...digestsOf(resources, secrets) });
-  const disabled = disabledByObject(policy.problems, secrets);
-  const members = membersOf(resources);
+  const problems = problemsByObject(policy.problems, secrets);
+  const teams = new Map(
+    resources.map((each) => [each.name, each] as const).filter(([, each]) => each.kind === "Team"),
+  );
+  const isDisabled = (name: string): boolean => {
+    const team = teams.get(name);
+    return team?.kind === "Team" && team.disabled;
+  };
+  const usableKeys = createKeyCounter(policy);
   return {
     resources: resources.flatMap((resource) => withDigests(resource, secrets) ?? []),
     modelExists,
     policy,
-    statusOf: (object, isWritten) => {
-      const found = decoded.get(objectKey(object));
-      const findings = {
-        invalid: found?.invalid ?? [],
-        disabled: disabled.get(objectKey(object)) ?? [],
-        isWritten,
-      };
-      const conditions = conditionsOf(object, findings);
-      const resource = found?.resource;
-      if (resource?.kind === "ModelAlias") {
-        return { conditions, resolvesTo: resolvesTo(policy.snapshot, resource) };
-      }
-      if (object.kind !== "Team") return { conditions };
-      return { conditions, keys: members.get(object.metadata.name) ?? 0 };
+    statusOf: (object, isWritten, atMs = nowMs) => {
+      const key = objectKey(object);
+      const { resource, invalid = [] } = decoded.get(key) ?? {};
+      const { disabled = [], advice = [] } = problems.get(key) ?? {};
+      const validity = resource && validityOf(resource, atMs, { isDisabled });
+      const conditions = conditionsOf(object, {
+        ...{ invalid, disabled, advice, validity, isWritten },
+        leftOut: leftOut.get(key),
+      });
+      const observedGeneration = object.metadata.generation;
+      if (resource === undefined) return { observedGeneration, conditions };
+      const credential = resource.kind === "VirtualKey" ? resource.credential : undefined;
+      const shown = shownOf(object, resource, {
+        snapshot: policy.snapshot,
+        digest: credential && digestOf(credential, secrets),
+        keyId: credential && keyIdOf(credential, secrets),
+        usableKeys: resource.kind === "Team" ? usableKeys(resource.name, atMs) : 0,
+      });
+      return { observedGeneration, conditions, ...shown };
     },
   };
 }
@@ -117,6 +140,15 @@ function digestOf(
   if (credential.kind === "digest") return credential.digest;
   const found = secrets.get(secretEntry(credential));
   return found?.kind === "digest" ? found.digest : undefined;
+}
+
+function keyIdOf(
+  credential: KeyCredential,
+  secrets: ReadonlyMap<string, SecretDigest>,
+): string | undefined {
+  if (credential.kind === "digest") return undefined;
+  const found = secrets.get(secretEntry(credential));
+  return found?.kind === "digest" ? found.keyId : undefined;
 }
 
 function digestsOf(resources: readonly Resource[], secrets: ReadonlyMap<string, SecretDigest>) {
@@ -152,62 +184,71 @@ function withDigests(
   return key;
 }
 
-function disabledByObject(
+type ObjectProblems = { readonly disabled: ClusterProblem[]; readonly advice: Problem[] };
+
+function problemsByObject(
   problems: readonly CompileProblem[],
   secrets: ReadonlyMap<string, SecretDigest>,
-): ReadonlyMap<string, readonly CompileProblem[]> {
-  const byObject = new Map<string, CompileProblem[]>();
+): ReadonlyMap<string, ObjectProblems> {
+  const byObject = new Map<string, ObjectProblems>();
   for (const problem of problems) {
-    if (problem.severity === "advice") continue;
     const { kind, name } = problem.resource;
     const key = `${kind}/${name}`;
-    byObject.set(key, [...(byObject.get(key) ?? []), inClusterWords(problem, secrets)]);
+    const known = byObject.get(key) ?? { disabled: [], advice: [] };
+    byObject.set(key, known);
+    // What time has ended is told by validity.ts, which knows what time it is.
+    if (problem.severity !== "advice") known.disabled.push(inClusterWords(problem, secrets));
+    else if (!timeFields.has(String(problem.path.at(-1)))) known.advice.push(problem);
   }
   return byObject;
 }
 
-/** The compiler speaks of files: here the Secret is either not there or too weak. */
+const timeFields: ReadonlySet<string> = new Set(["expiresAt", "until"]);
+
+type SecretFinding = { readonly cause: ClusterCause; readonly message: string };
+
+/** The compiler speaks of files: here it is known what is the matter with the Secret. */
 export function inClusterWords(
   problem: CompileProblem,
   secrets: ReadonlyMap<string, SecretDigest>,
-): CompileProblem {
+): Omit<CompileProblem, "cause"> & ClusterProblem {
   if (problem.cause !== "secret_not_found" || problem.resource.kind !== "VirtualKey")
     return problem;
   const isPrevious = problem.path[1] === "previous";
   const { credential, previous } = problem.resource;
   const named = isPrevious ? previous?.credential : credential;
   if (named?.kind !== "secretRef") return problem;
-  const isWeak = secrets.get(secretEntry(named))?.kind === "weak";
-  const what = isWeak
-    ? `entry ${named.key} of Secret ${named.name} is no key: 20 to 512 printable characters without spaces and commas`
-    : `there is no entry ${named.key} in a Secret ${named.name}`;
-  return { ...problem, message: what };
+  const kind = secrets.get(secretEntry(named))?.kind ?? "missing";
+  return { ...problem, ...secretFinding(kind, named) };
 }
 
-function membersOf(resources: readonly Resource[]): ReadonlyMap<string, number> {
-  const members = new Map<string, number>();
-  for (const resource of resources) {
-    if (resource.kind !== "VirtualKey" || resource.team === undefined) continue;
-    members.set(resource.team, (members.get(resource.team) ?? 0) + 1);
+function secretFinding(
+  kind: SecretDigest["kind"],
+  { name, key }: { readonly name: string; readonly key: string },
+): SecretFinding {
+  switch (kind) {
+    case "weak": {
+      const grammar = "20 to 512 printable characters without spaces and commas";
+      const message = `entry ${key} of Secret ${name} is no key: ${grammar}`;
+      return { cause: "secret_invalid", message };
+    }
+    case "forbidden": {
+      const hint = "see secrets.read of the chart";
+      const message = `the controller may not read Secret ${name} (403); ${hint}`;
+      return { cause: "secret_forbidden", message };
+    }
+    case "unavailable": {
+      const message = `the API server fails to give Secret ${name}`;
+      return { cause: "secret_unavailable", message };
+    }
+    case "unread":
+      return { cause: "secret_unread", message: `Secret ${name} has not been read yet` };
+    case "missing":
+    case "digest": {
+      const message = `there is no entry ${key} in a Secret ${name}`;
+      return { cause: "secret_not_found", message };
+    }
+    default:
+      return kind satisfies never;
   }
-  return members;
-}
-
-/** Models named in a status: a weighted chain can lead to more. */
-const resolvesToMax = 64;
-
-function aliasOf({ alias, targets, stickyBy, hidden }: ModelAliasResource): Alias {
-  const running = targets.filter(({ weight }) => weight > 0);
-  return { name: alias, targets: running, stickyBy, hidden };
-}
-
-const nobody = { name: "", disabled: false, notBeforeMs: undefined, expiresAtMs: undefined };
-
-/** For a caller without aliases of its own. Empty where the alias leads nowhere. */
-function resolvesTo(snapshot: Snapshot, resource: ModelAliasResource): readonly string[] {
-  const alias = aliasOf(resource);
-  const aliases = new Map([[alias.name, alias]]);
-  const key: VirtualKey = { ...nobody, team: undefined, grant: undefined, aliases };
-  const resolution = resolve(snapshot, key, alias.name, { draw: 0, headers: new Map() });
-  return resolution.ok ? [...resolution.models].sort().slice(0, resolvesToMax) : [];
 }

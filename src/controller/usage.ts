@@ -35,12 +35,34 @@ export function createUsageCounter(
   };
 }
 
+/** How long a count of a Team's keys holds, in ms: keys expire by themselves. */
+const keyCountMs = 10_000;
+
+/** How many keys of a Team are valid at a time; all Teams are counted at once. */
+export function createKeyCounter({
+  snapshot,
+}: CompiledPolicy): (team: string, nowMs: number) => number {
+  let counted: { readonly atMs: number; readonly byTeam: ReadonlyMap<string, number> } | undefined;
+  return (team, nowMs) => {
+    if (counted === undefined || Math.abs(nowMs - counted.atMs) >= keyCountMs) {
+      const byTeam = new Map<string, number>();
+      for (const key of validKeys(snapshot, nowMs)) {
+        const name = key.team?.name;
+        if (name !== undefined) byTeam.set(name, (byTeam.get(name) ?? 0) + 1);
+      }
+      counted = { atMs: nowMs, byTeam };
+    }
+    return counted.byTeam.get(team) ?? 0;
+  };
+}
+
 /** Each once, though a rotation leaves two digests of it. */
 function validKeys({ keys }: CompiledPolicy["snapshot"], nowMs: number): ReadonlySet<VirtualKey> {
   const valid = new Set<VirtualKey>();
   for (const { key } of keys.values()) {
-    const { disabled, notBeforeMs = nowMs, expiresAtMs = nowMs + 1 } = key;
-    if (!disabled && notBeforeMs <= nowMs && nowMs < expiresAtMs) valid.add(key);
+    const { notBeforeMs = nowMs, expiresAtMs = nowMs + 1 } = key;
+    const isOff = key.disabled || key.team?.team?.disabled === true;
+    if (!isOff && notBeforeMs <= nowMs && nowMs < expiresAtMs) valid.add(key);
   }
   return valid;
 }

@@ -13,7 +13,7 @@ import {
 import { type Decision, denyDecision as deny } from "./decision.ts";
 import type { DecisionSettings } from "./decision-settings.ts";
 import type { DenyDetail, DenyReason } from "./denials.ts";
-import { authenticate, readKeyDigest } from "./http/credential.ts";
+import { authenticate, presentedKeyId, readKeyDigest } from "./http/credential.ts";
 import { createHeaderRules } from "./http/header-rules.ts";
 import type { Operation } from "./http/operations.ts";
 import { queryFault, queryKey } from "./http/query-rules.ts";
@@ -107,12 +107,16 @@ function begin(
   const presented = readKeyDigest(request.headers, target.query);
   if (!presented.ok) {
     const { reason, carrier } = presented;
+    tellKeyId(facts, request, target);
     return decided(deny(facts, reason, carrier === undefined ? {} : { name: carrier }));
   }
   const authentication = authenticate(snapshot, presented.digest, context.nowMs);
   facts.key = authentication.key?.name;
   facts.team = authentication.key?.team?.name;
-  if (!authentication.ok) return decided(deny(facts, authentication.reason));
+  if (!authentication.ok) {
+    if (authentication.reason === "key_unknown") tellKeyId(facts, request, target);
+    return decided(deny(facts, authentication.reason));
+  }
   const { key } = authentication;
   if (operation.isUnchecked) {
     return decided(pass(deps, { facts, key, snapshot, request, operation, target }));
@@ -123,6 +127,12 @@ function begin(
   const admission = admitBodyHeaders(request, operation, deps.settings);
   if (!admission.ok) return decided(deny(facts, admission.reason, admission.detail));
   return { facts, subject: { ...subject, admission } };
+}
+
+/** Whose key it might be: only where it is refused, and never for a caller. */
+function tellKeyId(facts: Facts, { headers }: AuthzRequest, { query }: Target): void {
+  const keyId = presentedKeyId(headers, query);
+  if (keyId !== undefined) facts.keyId = keyId;
 }
 
 /** Three dialects ask for /v1/models; each official SDK says by its headers or its query which list it reads. */

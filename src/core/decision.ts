@@ -18,6 +18,8 @@ export type DecisionFacts = {
   readonly dialect: Dialect;
   readonly operation: string | undefined;
   readonly key: string | undefined;
+  /** The public id of a presented key that nobody has, or that is malformed; absent otherwise. */
+  readonly keyId?: string;
   readonly team: string | undefined;
   readonly requestedModel: string | undefined;
   readonly revision: string | undefined;

@@ -47,8 +47,10 @@ export const denials = {
   key_unknown: keyInvalid,
   key_disabled: keyInvalid,
   key_expired: keyInvalid,
+  key_previous_expired: keyInvalid,
   key_not_yet_valid: keyInvalid,
   key_team_missing: keyInvalid,
+  key_team_disabled: keyInvalid,
   key_ambiguous: {
     status: 400,
     code: "key_ambiguous",

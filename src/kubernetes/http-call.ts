@@ -3,12 +3,12 @@
 import { type ClientRequest, type IncomingMessage, request as requestHttp } from "node:http";
 import { type RequestOptions as HttpsOptions, request as requestHttps } from "node:https";
 import type { Socket } from "node:net";
-import { errorOfStatus, KubeError, messageOf } from "./transport.ts";
+import { errorOfStatus, KubeError, messageOf, tooLongReason } from "./transport.ts";
 
 /** The head of the answer has to come within, in ms; for all but a watch the whole answer. */
 export const answerMsMax = 30_000;
-/** A page of 500 large objects. */
-const bodyBytesMax = 256 * 1024 * 1024;
+/** An answer that is longer is not taken in: who asked for a page asks for a smaller one. */
+export const bodyBytesMax = 64 * 1024 * 1024;
 
 export type Call = {
   readonly method: string;
@@ -51,7 +51,9 @@ export async function readText(answer: IncomingMessage): Promise<string> {
   try {
     for await (const chunk of answer) {
       bytes += (chunk as Buffer).length;
-      if (bytes > bodyBytesMax) throw new KubeError("an answer is too long");
+      if (bytes > bodyBytesMax) {
+        throw new KubeError("an answer is too long", { reason: tooLongReason });
+      }
       chunks.push(chunk as Buffer);
     }
   } catch (error) {

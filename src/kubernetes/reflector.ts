@@ -15,6 +15,7 @@ import {
   type KubeObject,
   messageOf,
   recordOf,
+  tooLongReason,
   type WatchEvent,
 } from "./transport.ts";
 
@@ -47,6 +48,8 @@ class LoopingReflector<T extends KubeObject> implements Reflector<T> {
   /** Where the next watch begins; undefined when only a list can tell. */
   #version: string | undefined;
   #relistAtMs = 0;
+  /** Objects in a page: fewer once one was too long. */
+  #pageSize: number;
   #failures = 0;
   #watchFailures = 0;
   #confirmedAtMs: number | undefined;
@@ -55,6 +58,7 @@ class LoopingReflector<T extends KubeObject> implements Reflector<T> {
   constructor(options: ReflectorOptions<T>) {
     this.#options = options;
     this.#limits = { ...defaultLimits, ...options.limits };
+    this.#pageSize = this.#limits.pageSize;
   }
 
   start(): void {
@@ -103,6 +107,9 @@ class LoopingReflector<T extends KubeObject> implements Reflector<T> {
       await this.#watch(this.#version ?? "");
     } catch (error) {
       failure = error;
+      if (error instanceof KubeError && error.reason === tooLongReason) {
+        this.#pageSize = Math.max(1, Math.floor(this.#pageSize / 4));
+      }
     }
     if (this.#ending.signal.aborted) return 0;
     const watchedMs = watchedFromMs === undefined ? undefined : nowMs() - watchedFromMs;
@@ -140,7 +147,7 @@ class LoopingReflector<T extends KubeObject> implements Reflector<T> {
     let continueToken: string | undefined;
     for (let page = 0; page === 0 || continueToken !== undefined; page += 1) {
       if (page >= this.#limits.pagesMax) throw new KubeError("a list has too many pages");
-      const request = { limit: this.#limits.pageSize, ...(continueToken && { continueToken }) };
+      const request = { limit: this.#pageSize, ...(continueToken && { continueToken }) };
       const answer = await this.#within(
         this.#limits.listMsMax,
         () => new KubeError("a list did not come in time"),

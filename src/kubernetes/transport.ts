@@ -35,6 +35,9 @@ export type CollectionTransport<T extends KubeObject> = {
   ): Promise<void>;
 };
 
+/** Reason of a failure that is ours: an answer of more bytes than are taken in. */
+export const tooLongReason = "AnswerTooLong";
+
 export type KubeErrorDetails = {
   /** The HTTP status, or the code of a Status object; absent when no answer came. */
   readonly status?: number | undefined;

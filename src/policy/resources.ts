@@ -55,6 +55,7 @@ export type ScopedAliases = ReadonlyMap<string, string>;
 export type TeamResource = Metadata<"Team"> & {
   readonly grants: GrantSpec;
   readonly aliases: ScopedAliases;
+  readonly disabled: boolean;
 };
 
 /** Where the digest of a key comes from. */

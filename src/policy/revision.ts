@@ -14,7 +14,17 @@ export function canonicalText(resource: object): string {
 export function revisionOf(resources: readonly Resource[], facts: readonly string[]): string {
   // Creation time and namespace decide conflicts only, and the outcome of those is among the facts.
   const texts = resources.map((resource) =>
-    canonicalText({ ...resource, createdAtMs: undefined, namespace: undefined }),
+    canonicalText({
+      ...resource,
+      createdAtMs: undefined,
+      namespace: undefined,
+      ...unused(resource),
+    }),
   );
   return hash("sha256", JSON.stringify([texts.sort(), [...facts].sort()]), "hex").slice(0, 16);
+}
+
+/** Fields that came later than others and say nothing: a policy that does without them keeps its revision in an upgrade. */
+function unused(resource: Resource): object {
+  return resource.kind === "Team" && !resource.disabled ? { disabled: undefined } : {};
 }

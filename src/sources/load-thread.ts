@@ -57,7 +57,7 @@ function answerDocument(request: DocumentRequest, parts: MessagePort): Crossing<
   known = loaded.shards;
   if (loaded.kind === "unchanged") return { kind: "unchanged" };
   send(loaded.snapshot, parts);
-  return { kind: "loaded", counts: loaded.counts };
+  return { kind: "loaded", counts: loaded.counts, leftOut: loaded.leftOut };
 }
 
 function send(snapshot: ListedSnapshot, parts: MessagePort): void {

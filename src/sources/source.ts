@@ -26,6 +26,11 @@ export type SnapshotHolder = {
   current(): Snapshot | undefined;
   /** When the current snapshot was put in place, in milliseconds since the epoch; undefined before. */
   loadedAtMs(): number | undefined;
+  /**
+   * When a controller last said that the policy in force is what its objects say, in milliseconds since the epoch;
+   * undefined: none has, or nobody can.
+   */
+  confirmedAtMs?(): number | undefined;
   health(): SourceHealth;
   /** How many aliases, keys, teams and models the current snapshot was made of; zeros before the first. */
   counts(): PolicyCounts;
@@ -43,6 +48,8 @@ export type PolicyCounts = {
 export type SourceEvents = {
   /** A policy with a new revision is in force. */
   replaced(snapshot: Snapshot, problems: readonly LocatedProblem[]): void;
+  /** There is no policy yet, and nothing is wrong. Default: as `rejected`. */
+  absent?(message: string, problems: readonly LocatedProblem[]): void;
   /** An attempt to load failed; the last good policy, if any, stays. */
   rejected(message: string, problems: readonly LocatedProblem[]): void;
   /** After `rejected`: the source holds the policy in force once more, under the same revision. */

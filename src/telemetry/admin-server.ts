@@ -6,6 +6,11 @@ export type Readiness = {
   readonly ready: boolean;
   readonly revision: string | undefined;
   readonly policyAgeSeconds: number | undefined;
+  /**
+   * How long ago a controller last said that this policy is what the objects say; undefined: no controller has, or the
+   * policy comes from files. Readiness does not depend on it.
+   */
+  readonly policyConfirmedAgeSeconds?: number | undefined;
   /** Whether the last attempt to load a policy succeeded; the last good one serves on either way. */
   readonly sourceHealthy: boolean;
   readonly lastError: string | undefined;

@@ -17,6 +17,18 @@ export const controllerMetricRows = [
   ],
   ["aliasguard_controller_statuses_written_total", "Statuses of objects that were written."],
   ["aliasguard_controller_objects", "Objects that are watched, by kind."],
+  [
+    "aliasguard_controller_objects_not_ready",
+    "Objects whose condition Ready is not True, by kind and reason.",
+  ],
+  [
+    "aliasguard_controller_definitions_missing",
+    "1 for each custom resource definition that is not installed.",
+  ],
+  [
+    "aliasguard_controller_policy_confirmed_timestamp_seconds",
+    "When this process last found or made the policy in the cluster to be what the objects say; 0: never. Of the leader only.",
+  ],
   ["aliasguard_controller_watch_failures_total", "Failures of lists and watches, by kind."],
 ] as const;
 
@@ -26,6 +38,11 @@ export type ControllerMetricsDeps = {
   readonly leads: () => boolean;
   readonly isQueued: () => boolean;
   readonly objects: () => Readonly<Record<string, number>>;
+  readonly notReady: () => readonly (readonly [kind: string, reason: string, count: number])[];
+  /** Names of definitions. */
+  readonly missingDefinitions: () => readonly string[];
+  /** Milliseconds since the epoch; undefined: never. */
+  readonly confirmedAtMs: () => number | undefined;
 };
 
 export type ControllerMetrics = {
@@ -83,6 +100,28 @@ export function createControllerMetrics(deps: ControllerMetricsDeps): Controller
   gauge("workqueue_depth", "name", () => ({ [controller]: deps.isQueued() ? 1 : 0 }));
   gauge("leader_election_master_status", "name", () => ({ [controller]: deps.leads() ? 1 : 0 }));
   gauge("aliasguard_controller_objects", "kind", deps.objects);
+  new Gauge({
+    ...named("aliasguard_controller_objects_not_ready"),
+    labelNames: ["kind", "reason"],
+    collect() {
+      this.reset();
+      for (const [kind, reason, count] of deps.notReady()) this.set({ kind, reason }, count);
+    },
+  });
+  new Gauge({
+    ...named("aliasguard_controller_definitions_missing"),
+    labelNames: ["definition"],
+    collect() {
+      this.reset();
+      for (const definition of deps.missingDefinitions()) this.set({ definition }, 1);
+    },
+  });
+  new Gauge({
+    ...named("aliasguard_controller_policy_confirmed_timestamp_seconds"),
+    collect() {
+      this.set((deps.confirmedAtMs() ?? 0) / 1000);
+    },
+  });
   return {
     added: () => adds.inc({ name: controller }),
     retried: () => retries.inc({ name: controller }),

@@ -14,6 +14,7 @@ export const decisionLogFields = [
   "operation",
   "dialect",
   "key",
+  "keyId",
   "team",
   "requestedModel",
   "model",
@@ -45,7 +46,7 @@ const idLengthMax = 128;
 
 export function toDecisionLine(observation: CheckObservation): DecisionLine {
   const { decision, headers, status, bodyBytes, durationUs } = observation;
-  const { operation, dialect, key, team, requestedModel, revision } = decision;
+  const { operation, dialect, key, keyId, team, requestedModel, revision } = decision;
   return {
     ...idsOf(headers),
     decision: decision.kind,
@@ -53,6 +54,7 @@ export function toDecisionLine(observation: CheckObservation): DecisionLine {
     operation,
     dialect,
     key,
+    ...(keyId === undefined ? {} : { keyId }),
     team,
     requestedModel,
     revision,

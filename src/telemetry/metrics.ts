@@ -23,6 +23,10 @@ export const metricRows = [
     "1 when the last attempt to load a policy succeeded, else 0.",
   ],
   ["aliasguard_policy_loaded_timestamp_seconds", "When the policy in force was put in place."],
+  [
+    "aliasguard_policy_confirmed_timestamp_seconds",
+    "When a controller last said that the policy in force is what its objects say; 0: never, or the policy comes from files.",
+  ],
   ["aliasguard_policy_objects", "Objects of the policy in force, by kind."],
   ["grpc_server_handled_total", "RPCs by service, method and gRPC code."],
 ] as const;
@@ -34,6 +38,7 @@ export type MetricsDeps = {
   readonly policy: () => {
     readonly healthy: boolean;
     readonly loadedAtMs: number | undefined;
+    readonly confirmedAtMs?: number | undefined;
     readonly counts: Readonly<Record<string, number>>;
   };
 };
@@ -100,6 +105,10 @@ export function createMetrics({ inFlight, policy }: MetricsDeps): Metrics {
   gauge("aliasguard_checks_waiting", () => inFlight().waiting);
   gauge("aliasguard_policy_last_load_successful", () => (policy().healthy ? 1 : 0));
   gauge("aliasguard_policy_loaded_timestamp_seconds", () => (policy().loadedAtMs ?? 0) / 1000);
+  gauge(
+    "aliasguard_policy_confirmed_timestamp_seconds",
+    () => (policy().confirmedAtMs ?? 0) / 1000,
+  );
   new Gauge({
     ...named("aliasguard_policy_objects"),
     labelNames: ["kind"],

@@ -1,4 +1,4 @@
-// An API server in memory, on loopback without TLS: lists in pages, Secrets, creations and rehearsals of them. A test may
+// An API server in memory, on loopback without TLS: lists in pages, Secrets, creations and rehearsals of them, updates. A test may
 // answer a request in its stead. What the real one does is tested in test/e2e/kube-commands.test.ts.
 
 import type { IncomingMessage, ServerResponse } from "node:http";
@@ -89,6 +89,14 @@ function answer(
     request.on("end", () => {
       const object = JSON.parse(Buffer.concat(chunks).toString("utf8")) as FakeObject;
       const given = object.metadata.name;
+      if (request.method === "PUT") {
+        if (kind.get(given) === undefined) sendStatus(response, 404, absent);
+        else {
+          objects.set(plural, kind.set(given, object));
+          sendJson(response, object);
+        }
+        return;
+      }
       if (kind.has(given)) {
         const message = `${plural} "${given}" already exists`;
         sendStatus(response, 409, { reason: "AlreadyExists", message });

@@ -6,7 +6,7 @@ import {
   type ConfigMapApi,
   createConfigMapWriter,
   type StoredConfigMap,
-} from "../../src/controller/config-maps.ts";
+} from "../../src/controller/writing/config-maps.ts";
 import { KubeError } from "../../src/kubernetes/transport.ts";
 import type { DocumentSet } from "../../src/policy/document/document.ts";
 

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { OwnWrites } from "../../src/controller/own-writes.ts";
+import { OwnWrites } from "../../src/controller/writing/own-writes.ts";
 
 test("OwnWrites gives what was written until the watch has brought it", () => {
   const own = new OwnWrites<string>();

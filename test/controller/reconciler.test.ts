@@ -3,7 +3,6 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { ConfigMapWriter } from "../../src/controller/config-maps.ts";
 import type { ObjectStatus, PolicyObject } from "../../src/controller/objects.ts";
 import {
   createReconciler,
@@ -11,6 +10,7 @@ import {
   type ReconcileObservation,
 } from "../../src/controller/reconciler.ts";
 import { usageMsMax, usageMsMin } from "../../src/controller/statuses.ts";
+import type { ConfigMapWriter } from "../../src/controller/writing/config-maps.ts";
 import { object } from "./objects.ts";
 
 /** A reconciler whose waits end when the test says so, and everything it has done. */
@@ -175,7 +175,7 @@ test("createReconciler tells of conditions that turn bad, and not of those that 
   const { done, reconciler, settle } = script([...aliases("good"), bad]);
   reconciler.request();
   await settle();
-  assert.deepEqual(done, ["policy 1", "status good", "status bad", "event bad Accepted=False"]);
+  assert.deepEqual(done, ["policy 1", "status good", "status bad", "event bad Ready=False"]);
   await reconciler.stop();
 });
 

@@ -151,7 +151,11 @@ test("createStatusWriter counts again after a minute, for keys expire by themsel
   await it.advance(usageMsMax - 1);
   assert.deepEqual(it.taken(), []);
   await it.advance(1);
-  assert.deepEqual(it.taken(), ["a 0"]);
+  assert.deepEqual(it.taken(), ["t -", "s -", "a 0"]);
+  const reason = it.cluster.get("s")?.status?.conditions?.find(({ type }) => type === "Ready");
+  assert.equal(reason?.reason, "Expired");
+  assert.equal(it.cluster.get("t")?.status?.keys, 0);
+  assert.deepEqual(it.events, ["s Ready=False"]);
   await it.writer.stop();
 });
 
@@ -268,7 +272,7 @@ test("createStatusWriter forgets objects that are gone", async () => {
 test("createStatusWriter tells of conditions that turned", async () => {
   const it = script([alias("a", "a//b")]);
   await it.compile();
-  assert.deepEqual(it.events, ["a Accepted=False"]);
+  assert.deepEqual(it.events, ["a Ready=False"]);
   const status: ObjectStatus | undefined = it.cluster.get("a")?.status;
   assert.equal(status?.conditions?.[0]?.reason, "Invalid");
   await it.writer.stop();

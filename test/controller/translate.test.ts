@@ -22,9 +22,10 @@ function statusText(objects: readonly PolicyObject[], name: string, options = no
     .join(" ");
 }
 
-const sound = "Accepted=True/Accepted ResolvedRefs=True/ResolvedRefs Programmed=True/Programmed";
+const inForce = "Accepted=True/Accepted ResolvedRefs=True/ResolvedRefs Programmed=True/Programmed";
+const sound = `${inForce} Ready=True/Ready`;
 const unusable = (reason: string): string =>
-  `Accepted=True/Accepted ResolvedRefs=False/${reason} Programmed=False/Unusable`;
+  `Accepted=True/Accepted ResolvedRefs=False/${reason} Programmed=False/Unusable Ready=False/${reason}`;
 
 test("translate accepts what is sound and says what an alias leads to", () => {
   const objects = [
@@ -49,7 +50,10 @@ test("translate disables an invalid object alone, and says why", () => {
     object("ModelAlias", "bad", { target: "a//b" }),
     object("ModelAlias", "good", { target: "a" }),
   ];
-  assert.equal(statusText(objects, "bad"), "Accepted=False/Invalid ResolvedRefs=Unknown/Pending");
+  assert.equal(
+    statusText(objects, "bad"),
+    "Accepted=False/Invalid ResolvedRefs=Unknown/Pending Ready=False/Invalid",
+  );
   assert.equal(statusText(objects, "good"), sound);
   const { policy, statusOf } = translate(objects, none);
   assert.deepEqual([...policy.snapshot.aliases.keys()], ["good"]);
@@ -95,14 +99,15 @@ test("translate says what is missing: targets, teams, groups, cycles, chains", (
   assert.equal(statusText(objects, "c1"), sound);
   assert.equal(
     statusText(objects, "poor"),
-    "Accepted=True/Accepted ResolvedRefs=False/GroupNotFound Programmed=True/Programmed",
+    "Accepted=True/Accepted ResolvedRefs=False/GroupNotFound Programmed=True/Programmed Ready=False/GroupNotFound",
   );
 });
 
 test("translate reads keys out of Secrets, and refuses missing and weak ones", () => {
+  const grants = { models: ["m"] };
   const ref = (name: string) => ({ secretRef: { name, key: "key" } });
   const objects = [
-    object("VirtualKey", "there", ref("good")),
+    object("VirtualKey", "there", { grants, ...ref("good") }),
     object("VirtualKey", "gone", ref("gone")),
     object("VirtualKey", "weak", ref("weak")),
     object("VirtualKey", "rotated", {
@@ -125,7 +130,7 @@ test("translate reads keys out of Secrets, and refuses missing and weak ones", (
   const options = { nowMs, secrets } as never;
   assert.equal(statusText(objects, "there", options), sound);
   assert.equal(statusText(objects, "gone", options), unusable("SecretNotFound"));
-  assert.equal(statusText(objects, "weak", options), unusable("SecretNotFound"));
+  assert.equal(statusText(objects, "weak", options), unusable("SecretInvalid"));
   const { policy, resources, statusOf } = translate(objects, options);
   assert.deepEqual([...policy.snapshot.keys.keys()].map((digest) => digest[0]).sort(), [
     "b",
@@ -141,6 +146,121 @@ test("translate reads keys out of Secrets, and refuses missing and weak ones", (
     again.problems.filter(({ severity }) => severity !== "advice"),
     [],
   );
+});
+
+test("translate says of a Secret what is the matter with it, and keeps a key whose previous one is lost", () => {
+  const grants = { models: ["m"] };
+  const secretRef = { name: "s", key: "key" };
+  const reasons = {
+    missing: "SecretNotFound",
+    weak: "SecretInvalid",
+    forbidden: "SecretForbidden",
+    unavailable: "SecretUnavailable",
+    unread: "Pending",
+  } as const;
+  for (const [kind, reason] of Object.entries(reasons)) {
+    const options = { nowMs, secrets: new Map([["s/key", { kind }]]) } as never;
+    const now = object("VirtualKey", "now", { grants, secretRef });
+    assert.equal(statusText([now], "now", options), unusable(reason));
+    const previous = { secretRef, until: "2026-12-01T00:00:00Z" };
+    const before = object("VirtualKey", "before", { grants, keyHash: hash("a"), previous });
+    assert.equal(
+      statusText([before], "before", options),
+      `Accepted=True/Accepted ResolvedRefs=False/${reason} Programmed=True/Programmed Ready=False/${reason}`,
+    );
+    assert.equal(translate([before], options).policy.snapshot.keys.size, 1);
+  }
+});
+
+test("translate says what an object in force says of itself", () => {
+  const grants = { models: ["m"] };
+  const keyHash = hash("a");
+  const over = "2026-05-31T00:00:00Z";
+  const later = "2026-07-01T00:00:00Z";
+  const previous = { keyHash: hash("b"), until: over };
+  const cases: readonly (readonly [PolicyObject["kind"], object, string])[] = [
+    ["VirtualKey", { keyHash, grants }, "True/Ready"],
+    ["VirtualKey", { keyHash, grants, disabled: true }, "True/Disabled"],
+    ["VirtualKey", { keyHash, grants, disabled: true, expiresAt: over }, "True/Disabled"],
+    ["VirtualKey", { keyHash, grants, expiresAt: over }, "False/Expired"],
+    ["VirtualKey", { keyHash, grants, expiresAt: later }, "True/Ready"],
+    ["VirtualKey", { keyHash, grants, notBefore: later }, "True/NotYetValid"],
+    ["VirtualKey", { keyHash, grants, notBefore: over }, "True/Ready"],
+    ["VirtualKey", { keyHash, grants, previous }, "True/PreviousExpired"],
+    ["VirtualKey", { keyHash, grants: {} }, "True/GrantsNothing"],
+    ["VirtualKey", { keyHash }, "True/GrantsNothing"],
+    ["VirtualKey", { keyHash, team: "off" }, "True/TeamDisabled"],
+    ["VirtualKey", { keyHash, team: "on" }, "True/Ready"],
+    ["Team", { grants, disabled: true }, "True/Disabled"],
+    ["Team", {}, "True/GrantsNothing"],
+    ["Team", { grants: { models: ["fast"] } }, "True/Advice"],
+    ["AccessGroup", { models: [] }, "True/GrantsNothing"],
+    ["AccessGroup", { models: ["m"] }, "True/Ready"],
+    ["Team", { grants, budget: 5 }, "False/UnknownField"],
+    ["Team", { grants: { models: 5 }, budget: 5 }, "False/Invalid"],
+  ];
+  const around = [
+    object("Team", "on", { grants }),
+    object("Team", "off", { grants, disabled: true }),
+    object("ModelAlias", "fast", { target: "m" }),
+  ];
+  for (const [kind, spec, wanted] of cases) {
+    const text = statusText([...around, object(kind, "it", spec)], "it");
+    assert.match(text, new RegExp(` Ready=${wanted}( |$)`), JSON.stringify(spec));
+  }
+});
+
+test("translate shows defaults, targets in one line, usable keys, and what is public of a key", () => {
+  const grants = { models: ["m"] };
+  const id = { annotations: { "aliasguard.dev/key-id": "c5cwkz26" } };
+  const forged = { annotations: { "aliasguard.dev/key-id": "<script>" } };
+  const objects = [
+    object("ModelAlias", "plain", { target: "m" }),
+    object("ModelAlias", "split", {
+      alias: "S",
+      targets: [{ model: "a", weight: 7 }, { model: "b" }],
+    }),
+    object("Model", "m", {}),
+    object("Team", "t", { grants }),
+    object("VirtualKey", "k", { team: "t", keyHash: hash("a") }, id),
+    object("VirtualKey", "x", { team: "t", keyHash: hash("b") }, forged),
+    object("VirtualKey", "old", {
+      team: "t",
+      keyHash: hash("c"),
+      expiresAt: "2026-01-01T00:00:00Z",
+    }),
+    object("VirtualKey", "off", { team: "t", keyHash: hash("d"), disabled: true }),
+    object("VirtualKey", "gone", { team: "t", secretRef: { name: "s", key: "k" } }),
+  ];
+  const { statusOf } = translate(objects, none);
+  const shown = new Map(
+    objects.map((each) => {
+      const { conditions: _, observedGeneration, ...fields } = statusOf(each, true);
+      assert.equal(observedGeneration, 1);
+      return [each.metadata.name, fields];
+    }),
+  );
+  assert.deepEqual(shown.get("plain"), { alias: "plain", target: "m", resolvesTo: ["m"] });
+  assert.equal(shown.get("split")?.target, "a (7), b (1)");
+  assert.deepEqual(shown.get("m"), { model: "m", upstreamName: "m", backend: "router" });
+  assert.deepEqual(shown.get("t"), { keys: 2 });
+  assert.deepEqual(shown.get("k"), { keyId: "c5cwkz26", digestPrefix: "a".repeat(12) });
+  assert.deepEqual(shown.get("x"), { digestPrefix: "b".repeat(12) });
+  assert.deepEqual(shown.get("gone"), {});
+});
+
+test("translate treats what has no room as if it were not there", () => {
+  const objects = [
+    object("Team", "big", { grants: { models: ["m"] } }),
+    object("VirtualKey", "k", { team: "big", keyHash: hash("a") }),
+  ];
+  const leftOut = new Map([["Team/big", { reason: "TooLarge", message: "too many bytes" }]]);
+  const options = { ...none, leftOut } as never;
+  assert.match(
+    statusText(objects, "big", options),
+    / Programmed=False\/TooLarge Ready=False\/TooLarge$/,
+  );
+  assert.equal(statusText(objects, "k", options), unusable("TeamNotFound"));
 });
 
 test("translate closes the catalogue for an invalid Model", () => {
@@ -186,7 +306,7 @@ test("statusToWrite writes nothing that is there, and keeps the time of what did
   assert.equal(byType.get("Programmed")?.lastTransitionTime, "2026-06-01T00:00:05Z");
   assert.deepEqual(
     transitionsOf(first, next).map(({ type, from, to }) => `${type} ${from} ${to.status}`),
-    ["Programmed True False"],
+    ["Ready True False"],
   );
   assert.deepEqual(transitionsOf(undefined, first), []);
 });

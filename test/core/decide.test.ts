@@ -165,6 +165,11 @@ const refusals: readonly (readonly [DenyReason, Parts])[] = [
   ["key_disabled", { key: key({ disabled: true }) }],
   ["key_expired", { key: key({ expiresAtMs: 0 }) }],
   ["key_not_yet_valid", { key: key({ notBeforeMs: 1 }) }],
+  [
+    "key_team_disabled",
+    { key: key({ team: { name: "off", team: team({}, {}, { disabled: true }) } }) },
+  ],
+  ["key_previous_expired", { snapshot: snapshot({ record: { key: key(), validUntilMs: 0 } }) }],
   ["key_team_missing", { key: key({ team: { name: "gone", team: undefined } }) }],
   ["media_type_unsupported", { headers: { "content-type": "text/plain" } }],
   ["media_type_unsupported", { headers: { "content-type": "application/json; charset=utf-16" } }],
@@ -329,4 +334,14 @@ test("decide answers probes of the root without a key", () => {
     snapshot: undefined,
   });
   assert.equal(decision.kind, "answer");
+});
+
+test("decide tells the public id of a key that nobody has or that is malformed, and of no other", () => {
+  const ours = `ag_c5cwkz26_${"x".repeat(43)}`;
+  const keyIdOf = (headers: Readonly<Record<string, string>>): string | undefined =>
+    decide({ headers }).keyId;
+  assert.equal(keyIdOf({ authorization: `Bearer ${ours}` }), "c5cwkz26");
+  assert.equal(keyIdOf({ authorization: `Basic ${ours}` }), "c5cwkz26");
+  assert.equal(keyIdOf({ authorization: `Bearer sk-${"x".repeat(30)}` }), undefined);
+  assert.equal(keyIdOf({}), undefined);
 });

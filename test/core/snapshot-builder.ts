@@ -38,8 +38,12 @@ export function scope(parts: AliasParts, more: Partial<Alias> = {}): AliasScope 
   return aliases;
 }
 
-export function team(grants: GrantParts, aliases: AliasParts = {}): Team {
-  return { name: "research", grant: grant(grants), aliases: scope(aliases) };
+export function team(
+  grants: GrantParts,
+  aliases: AliasParts = {},
+  { disabled = false }: Partial<Pick<Team, "disabled">> = {},
+): Team {
+  return { name: "research", disabled, grant: grant(grants), aliases: scope(aliases) };
 }
 
 export function key(parts: Partial<VirtualKey> = {}): VirtualKey {

@@ -51,6 +51,7 @@ const policyLimitMeanings: Readonly<Record<keyof typeof policyLimits, string>> =
   aliasTeams: "Teams that one ModelAlias is visible to",
   targetWeight: "largest weight of a target",
   grantEntries: "entries of each list of a grant, and models of an AccessGroup",
+  grantCharacters: "characters of the names of one grant together",
   scopedAliases: "aliases of one Team or VirtualKey",
   headerNameLength: "characters of the header in `stickyBy`",
   secretKeyLength: "characters of the entry of a Secret",

@@ -25,7 +25,10 @@ export const remedies: Readonly<Record<DenyReason, string>> = {
     "What stands in the carrier is no key: 20 to 512 printable characters, after `Bearer` in `authorization`.",
   key_unknown: `No VirtualKey has this digest. ${wrongKey}`,
   key_disabled: "The VirtualKey has `disabled: true`.",
-  key_expired: "`expiresAt` is past, or this is a `previous` key and its `until` is past.",
+  key_expired: "`expiresAt` is past.",
+  key_previous_expired:
+    "The caller still sends the secret from before a rotation, and `previous.until` is past.",
+  key_team_disabled: "The key's Team has `disabled: true`.",
   key_not_yet_valid: "`notBefore` is still to come.",
   key_team_missing: "The VirtualKey names a Team that is not there.",
   key_ambiguous:
@@ -93,6 +96,8 @@ export const logFieldMeanings: Readonly<Record<LogField, string>> = {
   operation: "What was asked for, such as `chat.completions`.",
   dialect: "Whose API it is: `openai`, `anthropic`, `gemini`, `azure`, `ollama`.",
   key: "Name of the VirtualKey.",
+  keyId:
+    "The public part of a key that is unknown or malformed, as `kubectl get virtualkeys` shows it.",
   team: "Name of its Team.",
   requestedModel: "The model as the caller named it.",
   model: "The model that was authorized, by its canonical name.",

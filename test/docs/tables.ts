@@ -3,7 +3,7 @@
 
 import { readFileSync } from "node:fs";
 import { parse } from "yaml";
-import { conditionReasonRows } from "../../src/controller/conditions.ts";
+import { conditionReasonRows } from "../../src/controller/reasons.ts";
 import { fieldRows } from "../../src/core/body/fields.ts";
 import { knownFieldLists } from "../../src/core/body/known-fields.ts";
 import { denials } from "../../src/core/denials.ts";

@@ -104,6 +104,7 @@ describe("the controller and an authorizer on a real API server", { skip: binari
     assert.deepEqual(conditions.map(({ type, status }) => `${type}=${status}`).sort(), [
       "Accepted=True",
       "Programmed=True",
+      "Ready=True",
       "ResolvedRefs=True",
     ]);
   });

@@ -30,6 +30,7 @@ const may: Readonly<Record<string, readonly Rule[]>> = {
     ...ours(["patch"], "/status"),
     [reads, "configmaps"],
     [["create", "patch", "delete"], "configmaps=r-aliasguard-policy"],
+    [["create", "patch", "delete"], "configmaps=r-aliasguard-policy-confirmed"],
     [["create", "patch", "delete"], "configmaps=r-aliasguard-policy-1"],
     [["create", "patch", "delete"], "configmaps=r-aliasguard-policy-64"],
     secretReads,

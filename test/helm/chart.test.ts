@@ -179,7 +179,8 @@ describe("the chart", { skip: helmPath.skip }, () => {
     const controller = podOf(objects, "controller");
     assert.deepEqual(controller.containers[0].args, [
       ...["controller", "--namespace", "apps", "--configmap", "agt-aliasguard-policy"],
-      ...["--lease", "agt-aliasguard-controller", "--admin", "0.0.0.0:9192"],
+      ...["--lease", "agt-aliasguard-controller", "--shards-max", "64"],
+      ...["--admin", "0.0.0.0:9192"],
     ]);
     assert.equal(authorizer.enableServiceLinks, false);
     assert.equal(controller.enableServiceLinks, false);

@@ -8,6 +8,7 @@ import {
   KubeError,
   type KubeObject,
   type ListRequest,
+  tooLongReason,
   type WatchEvent,
   type WatchRequest,
 } from "../../src/kubernetes/transport.ts";
@@ -264,4 +265,20 @@ test("createReflector does nothing once stopped", async () => {
   reflector.start();
   await clock.advance(2_000_000);
   assert.deepEqual([names(), script.changes, lists.length, clock.waiting()], [["a"], 1, 1, 0]);
+});
+
+test("createReflector asks for smaller pages when one is too long, down to single objects", async () => {
+  const { clock, lists, script, reflector } = setUp();
+  script.onList = async ({ limit }) => {
+    if (limit > 20) throw new KubeError("an answer is too long", { reason: tooLongReason });
+    return { items: [object("a", "1")], resourceVersion: "10" };
+  };
+  reflector.start();
+  for (let turn = 0; turn < 20 && !reflector.synced(); turn++) await clock.advance(1000);
+  assert.ok(reflector.synced());
+  assert.deepEqual(
+    lists.map(({ limit }) => limit),
+    [500, 125, 31, 7],
+  );
+  await reflector.stop();
 });

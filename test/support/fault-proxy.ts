@@ -33,8 +33,8 @@ export type FaultProxy = {
   readonly requests: readonly string[];
   /** In the order in which they were answered. */
   readonly writes: readonly Write[];
-  /** For calls from now on. */
-  set(fault: Fault): void;
+  /** For calls from now on; `isHit`: for those `METHOD /path` only. */
+  set(fault: Fault, isHit?: (call: string) => boolean): void;
   /** Resets every open connection. */
   resetAll(): void;
   stop(): Promise<void>;
@@ -55,6 +55,7 @@ export async function startFaultProxy(kubeconfig: string): Promise<FaultProxy> {
     key: bytesOf(users[0].user["client-key-data"]),
   };
   let fault: Fault = { kind: "none" };
+  let isHit: (call: string) => boolean = () => true;
   const requests: string[] = [];
   const writes: Write[] = [];
   const note = (incoming: IncomingMessage, given: IncomingMessage): void => {
@@ -94,7 +95,8 @@ export async function startFaultProxy(kubeconfig: string): Promise<FaultProxy> {
   const own = ["crt", "key"].map((end) => readFileSync(join(pki, `kube-apiserver.${end}`)));
   const server = createServer({ cert: own[0], key: own[1] }, (incoming, answer) => {
     requests.push(`${incoming.method} ${incoming.url}`);
-    const now = fault;
+    const isSpared = !isHit(`${incoming.method} ${incoming.url}`);
+    const now: Fault = isSpared ? { kind: "none" } : fault;
     if (now.kind === "reset") incoming.socket.destroy();
     else if (now.kind === "delay") setTimeout(() => forward(incoming, answer, false), now.ms);
     else if (now.kind === "status") {
@@ -118,8 +120,9 @@ export async function startFaultProxy(kubeconfig: string): Promise<FaultProxy> {
     kubeconfig: file,
     requests,
     writes,
-    set(next) {
+    set(next, hit = () => true) {
       fault = next;
+      isHit = hit;
     },
     resetAll: () => server.closeAllConnections(),
     async stop() {

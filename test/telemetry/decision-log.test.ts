@@ -48,7 +48,10 @@ test("toDecisionLine says of a refusal without a trace the reason alone, and of 
 });
 
 test("toDecisionLine has no field that docs/reference does not list, and together they have all", () => {
-  const lines = [allowed, answered, denied].map((each) => toDecisionLine(observationOf(each)));
+  const unknown = { ...denied, keyId: "c5cwkz26" };
+  const lines = [allowed, answered, denied, unknown].map((each) =>
+    toDecisionLine(observationOf(each)),
+  );
   const known: ReadonlySet<string> = new Set(decisionLogFields);
   const seen = new Set(lines.flatMap((line) => Object.keys(withoutUndefined(line))));
   assert.deepEqual(seen, known);

@@ -3,9 +3,10 @@
 
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
-import { createConfigMapWriter } from "../../controller/config-maps.ts";
 import { createReconciler, type ReconcileObservation } from "../../controller/reconciler.ts";
-import { createSecretReader, secretAgeMsMax } from "../../controller/secrets.ts";
+import { createSecretReader } from "../../controller/secrets.ts";
+import { createConfigMapWriter } from "../../controller/writing/config-maps.ts";
+import { confirmEveryMs, createConfirmer } from "../../controller/writing/confirmation.ts";
 import type { KubeClient } from "../../kubernetes/client.ts";
 import { createLeaderElection, type LeaderElectionOptions } from "../../kubernetes/lease.ts";
 import { KubeError } from "../../kubernetes/transport.ts";
@@ -19,6 +20,7 @@ import { createLogger, type Logger } from "../../telemetry/logger.ts";
 import type { CommandIo, ExitCode } from "../io.ts";
 import { kubeDelay } from "../policy-source.ts";
 import { type ControllerFlags, readControllerFlags } from "./flags.ts";
+import { createFreshness } from "./freshness.ts";
 import { createWatches, plurals, type Watches, type WatchesOptions } from "./watches.ts";
 import { createKubeWriters } from "./writers.ts";
 
@@ -90,9 +92,17 @@ function createController(settings: Options, { client, logger }: Deps) {
     ...{ namespace, configMap, plurals, lease, identity, logger },
     maySend: leads,
   });
+  const confirmer = createConfirmer({
+    ...{ write: writers.writeConfirmation, nowMs: Date.now, monotonicMs },
+    onFailure: (error) => logger.warn({ err: error }, "confirmation not written"),
+  });
   const reconciler = createReconciler({
     objects: watches.objects,
-    readSecrets: createSecretReader({ read: writers.readSecret, nowMs: monotonicMs }),
+    readSecrets: createSecretReader({
+      ...{ read: writers.readSecret, nowMs: monotonicMs },
+      onChange: () => reconciler.request(),
+    }),
+    ...{ confirmer, shardsMax: settings.shardsMax },
     writer: createConfigMapWriter({
       ...{ api: writers.configMaps, namespace, name: configMap },
       watched: watches.configMapVersions,
@@ -106,22 +116,34 @@ function createController(settings: Options, { client, logger }: Deps) {
     observe: (observation) => observe(observation, { logger, metrics, state }),
   });
   const isQueued = (): boolean => reconciler.isQueued();
-  const metrics = createControllerMetrics({ leads, isQueued, objects: watches.counts });
-  const admin = createControllerAdmin({ watches, metrics, state, logger });
-  let secretsTimer: NodeJS.Timeout | undefined;
+  const { confirmedAtMs } = confirmer;
+  const metrics = createControllerMetrics({
+    ...{ leads, isQueued, objects: watches.counts, notReady: watches.notReady },
+    missingDefinitions: watches.missing,
+    confirmedAtMs: () => toWallMs(confirmedAtMs()),
+  });
+  const cause = (): string | undefined => problemOf(watches, state);
+  const freshness = createFreshness({
+    ...{ leads, confirmedAtMs, monotonicMs, cause, announce: writers.announcePolicy, logger },
+  });
+  const admin = createControllerAdmin({ watches, metrics, state, logger, confirmedAtMs });
+  let timer: NodeJS.Timeout | undefined;
 
   return {
     async start(): Promise<void> {
       const address = await admin.listen(settings.admin);
       watches.start();
       election.start();
-      // Secrets are not watched: whoever changed one is heard of when it is read again.
-      secretsTimer = setInterval(() => reconciler.request(), secretAgeMsMax);
-      secretsTimer.unref();
+      // Secrets are not watched: whoever changed one is heard of when it is read again. And a policy that nobody looks at
+      // is not known to be in force.
+      timer = setInterval(() => reconciler.request(), confirmEveryMs);
+      timer.unref();
+      freshness.start();
       logger.info({ admin: address, namespace, configMap, lease, identity }, "ready");
     },
     async stop(): Promise<void> {
-      clearInterval(secretsTimer);
+      clearInterval(timer);
+      freshness.stop();
       await reconciler.stop();
       await election.stop();
       await watches.stop();
@@ -151,22 +173,43 @@ function createElection(candidate: Candidate, time: Time, { logger, onChange }: 
   });
 }
 
+/** What keeps the policy from following the objects; undefined: nothing that is known. */
+function problemOf(watches: Watches, { lastError }: State): string | undefined {
+  const missing = watches.missing();
+  if (missing.length > 0) {
+    const [is, definitions] = missing.length === 1 ? ["is", "definition"] : ["are", "definitions"];
+    return `the ${definitions} ${missing.join(", ")} ${is} not installed`;
+  }
+  return lastError ?? watches.silent();
+}
+
+/** A moment of the monotonic clock, in milliseconds since the epoch. */
+function toWallMs(ms: number | undefined): number | undefined {
+  return ms === undefined ? undefined : Date.now() - (monotonicMs() - ms);
+}
+
 type AdminParts = {
   readonly watches: Watches;
   readonly metrics: ControllerMetrics;
   readonly state: State;
   readonly logger: Logger;
+  readonly confirmedAtMs: () => number | undefined;
 };
 
-function createControllerAdmin({ watches, metrics, state, logger }: AdminParts) {
+function createControllerAdmin({ watches, metrics, state, logger, confirmedAtMs }: AdminParts) {
   return createAdminServer({
-    readiness: () => ({
-      ready: watches.areSynced(),
-      revision: state.revision,
-      policyAgeSeconds: undefined,
-      sourceHealthy: watches.areSynced() && state.lastError === undefined,
-      lastError: state.lastError,
-    }),
+    readiness: () => {
+      const lastError = problemOf(watches, state);
+      const atMs = confirmedAtMs();
+      return {
+        ready: watches.areSynced(),
+        revision: state.revision,
+        policyAgeSeconds: undefined,
+        policyConfirmedAgeSeconds: atMs === undefined ? undefined : (monotonicMs() - atMs) / 1000,
+        sourceHealthy: watches.areSynced() && lastError === undefined,
+        lastError,
+      };
+    },
     metricsText: metrics.text,
     metricsContentType: metrics.contentType,
     reportError: (error) => logger.error({ err: error }, "admin server"),

@@ -1,6 +1,7 @@
 // The flags of `aliasguard controller`, or what is wrong with them.
 
 import { parseArgs } from "node:util";
+import { documentShardsMax } from "../../policy/document/index-record.ts";
 import type { CommandIo, ExitCode } from "../io.ts";
 
 export const controllerUsage = `Usage: aliasguard controller --configmap NAME [options]
@@ -12,6 +13,7 @@ Compiles the custom resources of one namespace into ConfigMaps, which the author
   --namespace NS     [the pod's own, or the kubeconfig's]
   --lease NAME       of the Lease that the leader holds [NAME of the ConfigMap, and -controller]
   --kubeconfig FILE  [KUBECONFIG, ~/.kube/config or the pod's service account]
+  --shards-max N     ConfigMaps that the policy may take beside its first one, 1 to ${documentShardsMax} [${documentShardsMax}]
   --admin HOST:PORT  where /healthz, /readyz and /metrics answer [127.0.0.1:9192]
   --log-level LEVEL  debug, info, warn, error or silent [info] (ALIASGUARD_LOG_LEVEL)
 `;
@@ -21,6 +23,7 @@ const options = {
   namespace: { type: "string" },
   lease: { type: "string" },
   kubeconfig: { type: "string" },
+  "shards-max": { type: "string", default: String(documentShardsMax) },
   admin: { type: "string", default: "127.0.0.1:9192" },
   "log-level": { type: "string" },
   help: { type: "boolean", short: "h", default: false },
@@ -31,6 +34,7 @@ export type ControllerFlags = {
   readonly namespace: string | undefined;
   readonly lease: string;
   readonly kubeconfig: string | undefined;
+  readonly shardsMax: number;
   readonly admin: string;
   readonly logLevel: string;
 };
@@ -71,7 +75,12 @@ export function readControllerFlags(
     if (!/^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}$/.test(admin)) {
       return wrong(`--admin must be host:port: current value is ${shown(admin)}`);
     }
-    return { configMap: configmap, namespace, lease, kubeconfig, admin, logLevel };
+    const shardsMax = Number(values["shards-max"]);
+    if (!Number.isInteger(shardsMax) || shardsMax < 1 || shardsMax > documentShardsMax) {
+      const found = shown(values["shards-max"]);
+      return wrong(`--shards-max must be 1 to ${documentShardsMax}: current value is ${found}`);
+    }
+    return { configMap: configmap, namespace, lease, kubeconfig, shardsMax, admin, logLevel };
   } catch (error) {
     return wrong(error instanceof Error ? error.message : String(error));
   }

@@ -1,12 +1,17 @@
 // What the controller writes to the API server and reads of Secrets: paths, field managers, and which failures are none.
 
 import type { Transition } from "../../controller/conditions.ts";
+import type { ObjectStatus, PolicyObject } from "../../controller/objects.ts";
 import {
   type ConfigMapApi,
   policyLabel,
   type StoredConfigMap,
-} from "../../controller/config-maps.ts";
-import type { ObjectStatus, PolicyObject } from "../../controller/objects.ts";
+} from "../../controller/writing/config-maps.ts";
+import {
+  type Confirmation,
+  confirmationEntry,
+  confirmationName,
+} from "../../controller/writing/confirmation.ts";
 import type { KubeClient } from "../../kubernetes/client.ts";
 import { KubeError, type KubeObject, recordOf } from "../../kubernetes/transport.ts";
 import { policyApiVersion, type ResourceKind } from "../../policy/resources.ts";
@@ -28,6 +33,9 @@ export type KubeWriters = {
     status: ObjectStatus,
     resourceVersion: string,
   ) => Promise<string | undefined>;
+  readonly writeConfirmation: (confirmation: Confirmation) => Promise<void>;
+  /** An Event on the policy's ConfigMap. Never rejects. */
+  readonly announcePolicy: (isConfirmed: boolean, message: string) => Promise<void>;
   /** Never rejects: an event that is lost loses nothing that the status does not say. */
   readonly announce: (object: PolicyObject, transitions: readonly Transition[]) => Promise<void>;
 };
@@ -66,10 +74,35 @@ export function createKubeWriters(client: KubeClient, options: KubeWritersOption
       );
       return written?.metadata.resourceVersion;
     },
+    async writeConfirmation(confirmation) {
+      const name = confirmationName(options.configMap);
+      const labels = {
+        "app.kubernetes.io/managed-by": "aliasguard",
+        [policyLabel]: options.configMap,
+      };
+      const metadata = { name, namespace, labels };
+      const data = { [confirmationEntry]: JSON.stringify(confirmation) };
+      const object = { apiVersion: "v1", kind: "ConfigMap", metadata, data };
+      const apply = { fieldManager, force: true, maySend } as const;
+      await client.apply(`${core}/configmaps/${name}`, object, apply);
+    },
+    async announcePolicy(isConfirmed, message) {
+      const about = { apiVersion: "v1", kind: "ConfigMap", namespace, name: options.configMap };
+      const [type, reason] = isConfirmed
+        ? (["Normal", "PolicyConfirmed"] as const)
+        : (["Warning", "PolicyNotConfirmed"] as const);
+      try {
+        if (maySend()) {
+          await client.create(`${core}/events`, eventOf(about, { type, reason, message }));
+        }
+      } catch (error) {
+        logger.warn({ err: error }, "event lost");
+      }
+    },
     async announce(object, transitions) {
       for (const { to } of transitions) {
         try {
-          if (maySend()) await client.create(`${core}/events`, eventOf(object, to));
+          if (maySend()) await client.create(`${core}/events`, eventOfTransition(object, to));
         } catch (error) {
           logger.warn({ err: error, object: object.metadata.name }, "event lost");
         }
@@ -155,17 +188,31 @@ function textsOf(value: unknown): Readonly<Record<string, string>> {
   );
 }
 
-function eventOf({ kind, metadata }: PolicyObject, to: Transition["to"]): unknown {
+function eventOfTransition({ kind, metadata }: PolicyObject, to: Transition["to"]): unknown {
   const { name, namespace, uid, resourceVersion } = metadata;
+  const about = { apiVersion: policyApiVersion, kind, name, namespace, uid, resourceVersion };
+  const type = to.status === "True" ? "Normal" : "Warning";
+  return eventOf(about, { type, reason: to.reason, message: to.message });
+}
+
+type EventTold = {
+  readonly type: "Normal" | "Warning";
+  readonly reason: string;
+  readonly message: string;
+};
+
+function eventOf(
+  involvedObject: { readonly name: string; readonly namespace: string },
+  { type, reason, message }: EventTold,
+): unknown {
+  const { name, namespace } = involvedObject;
   const now = new Date().toISOString().replace(/\.\d{3}Z$/, "Z");
   return {
     apiVersion: "v1",
     kind: "Event",
     metadata: { generateName: `${name.slice(0, 200)}.`, namespace },
-    involvedObject: { apiVersion: policyApiVersion, kind, name, namespace, uid, resourceVersion },
-    type: to.status === "True" ? "Normal" : "Warning",
-    reason: to.reason,
-    message: `${to.type} is ${to.status}: ${to.message}`.slice(0, 1024),
+    involvedObject,
+    ...{ type, reason, message: message.slice(0, 1024) },
     source: { component: fieldManager },
     firstTimestamp: now,
     lastTimestamp: now,

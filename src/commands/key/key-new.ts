@@ -2,9 +2,11 @@
 // to stderr, so that `> key.yaml` never stores the secret. With --apply the VirtualKey goes to a cluster, and stdout is
 // the secret's alone.
 
-import { hash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { parseArgs } from "node:util";
 import { stringify } from "yaml";
+import { keyIdAnnotation } from "../../controller/objects.ts";
+import { publicKeyId } from "../../core/http/credential.ts";
 import { decodeResource } from "../../policy/decode/decode.ts";
 import type { Problem } from "../../policy/problem.ts";
 import { policyApiVersion } from "../../policy/resources.ts";
@@ -17,9 +19,7 @@ import {
   toKubeFlags,
 } from "../kube-flags.ts";
 import type { SecretRef } from "./key-apply.ts";
-
-/** The entry of a Secret that holds the key. */
-const secretEntryName = "key";
+import { keyHashOf, newSecret, secretEntryName } from "./key-secret.ts";
 
 export const keyNewUsage = `Usage: aliasguard key new NAME [options]
 
@@ -40,8 +40,6 @@ ${kubeContextUsage}
 Exit status: 0 done, 1 the cluster did not take it, 2 wrong usage.
 `;
 
-const idLetters = "abcdefghijklmnopqrstuvwxyz234567";
-
 type Io = Pick<CommandIo, "stdout" | "stderr">;
 
 /** Resolves to the exit status. `random` gives that many random bytes. */
@@ -60,7 +58,7 @@ export async function runKeyNew(
     return 0;
   }
   const secret = newSecret(random);
-  const manifest = manifestOf(parsed, hash("sha256", secret, "hex"));
+  const manifest = manifestOf(parsed, secret);
   const { resource, problems } = decodeResource(manifest);
   const [problem] = problems;
   if (problem !== undefined) {
@@ -87,8 +85,7 @@ async function applyNewKey(
   const { applyKey } = await import("./key-apply.ts");
   const { KubeFailure } = await import("../kube-objects.ts");
   const { name, team, secretRef } = parsed;
-  const digest = hash("sha256", secret, "hex");
-  const manifest = (namespace: string): object => manifestOf({ ...parsed, namespace }, digest);
+  const manifest = (namespace: string): object => manifestOf({ ...parsed, namespace }, secret);
   try {
     const { namespace, warning } = await applyKey(
       { name, team, secret, secretRef, manifest },
@@ -113,12 +110,6 @@ async function applyNewKey(
   }
 }
 
-/** `ag_<8 letters and digits>_<32 random bytes as base64url>`: easy for secret scanners to find. */
-function newSecret(random: (bytes: number) => Buffer): string {
-  const id = [...random(8)].map((byte) => idLetters[byte % idLetters.length]).join("");
-  return `ag_${id}_${random(32).toString("base64url")}`;
-}
-
 type KeyNewArgs = {
   readonly help: boolean;
   readonly name: string;
@@ -134,13 +125,14 @@ type KeyNewArgs = {
 
 function manifestOf(
   { name, team, models, namespace, expiresAt, secretRef }: KeyNewArgs,
-  digest: string,
+  secret: string,
 ): object {
-  const credential = secretRef === undefined ? { keyHash: `sha256:${digest}` } : { secretRef };
+  const credential = secretRef === undefined ? { keyHash: keyHashOf(secret) } : { secretRef };
+  const annotations = { [keyIdAnnotation]: publicKeyId(secret) };
   return {
     apiVersion: policyApiVersion,
     kind: "VirtualKey",
-    metadata: { ...(namespace === undefined ? {} : { namespace }), name },
+    metadata: { ...(namespace === undefined ? {} : { namespace }), name, annotations },
     spec: {
       ...(team === undefined ? {} : { team }),
       ...(models.length === 0 ? {} : { grants: { models } }),

@@ -159,6 +159,9 @@ function createParts(
       health.changed();
       sayReady();
     },
+    absent(message) {
+      logger.info({ reason: message }, "no policy yet");
+    },
     rejected(message, problems) {
       metrics.policyLoaded("rejected");
       logProblems(logger, problems);
@@ -176,6 +179,7 @@ function createParts(
     policy: () => ({
       healthy: source.health().healthy,
       loadedAtMs: source.loadedAtMs(),
+      confirmedAtMs: source.confirmedAtMs?.(),
       counts: source.counts(),
     }),
   });
@@ -200,11 +204,14 @@ function createParts(
 
 function readinessOf(source: Source, { draining }: State): Readiness {
   const loadedAtMs = source.loadedAtMs();
+  const confirmedAtMs = source.confirmedAtMs?.();
   const { healthy, lastError } = source.health();
   return {
     ready: !draining && source.current() !== undefined,
     revision: source.current()?.revision,
     policyAgeSeconds: loadedAtMs === undefined ? undefined : (nowMs() - loadedAtMs) / 1000,
+    policyConfirmedAgeSeconds:
+      confirmedAtMs === undefined ? undefined : (nowMs() - confirmedAtMs) / 1000,
     sourceHealthy: healthy,
     lastError,
   };

@@ -48,6 +48,26 @@ export function readKeyDigest(headers: ReadonlyMap<string, string>, query: strin
   return { ok: true, digest: hash("sha256", presented, "hex") };
 }
 
+/** What is public of a key as `aliasguard key new` makes it: the part that tells it from others and opens nothing. */
+const keyIdOf = /(?:^|[^A-Za-z0-9])ag_([a-z0-9]{8})_[A-Za-z0-9_-]{20}/;
+
+/** The public id of a key of ours, or undefined. Nothing of its secret part. */
+export function publicKeyId(text: string): string | undefined {
+  return keyIdOf.exec(text)?.[1];
+}
+
+/** Of the first carrier that holds a key of ours, be it well-formed or not. Only for who refuses it. */
+export function presentedKeyId(
+  headers: ReadonlyMap<string, string>,
+  query: string,
+): string | undefined {
+  for (const { value } of presentations(headers, query)) {
+    const id = publicKeyId(value);
+    if (id !== undefined) return id;
+  }
+  return undefined;
+}
+
 type Presentation = {
   readonly carrier: string;
   readonly value: string;
@@ -107,7 +127,8 @@ function keyFault({ key, validUntilMs }: KeyRecord, nowMs: number): DenyReason |
   if (key.disabled) return "key_disabled";
   if (key.notBeforeMs !== undefined && nowMs < key.notBeforeMs) return "key_not_yet_valid";
   if (key.expiresAtMs !== undefined && nowMs >= key.expiresAtMs) return "key_expired";
-  if (validUntilMs !== undefined && nowMs >= validUntilMs) return "key_expired";
+  if (validUntilMs !== undefined && nowMs >= validUntilMs) return "key_previous_expired";
   if (key.team !== undefined && key.team.team === undefined) return "key_team_missing";
+  if (key.team?.team?.disabled === true) return "key_team_disabled";
   return undefined;
 }

@@ -37,6 +37,8 @@ export type TeamReference =
 /** `aliases` holds Team.aliases and the ModelAliases visible to this team; a Team's own beats a ModelAlias. */
 export type Team = {
   readonly name: string;
+  /** Its keys are refused. */
+  readonly disabled: boolean;
   readonly grant: Grant;
   readonly aliases: AliasScope;
 };

@@ -204,7 +204,8 @@ function compileTeams(
     const grant = compileGrant(resource.grants, resource, context);
     const check = checks.byTeam.get(name) ?? checks.everybody;
     adviseOnGrant(resource.grants, resource, { aliases: check, catalogue, context });
-    teams.set(name, { name, grant, aliases: aliases.byTeam.get(name) ?? none });
+    const { disabled } = resource;
+    teams.set(name, { name, disabled, grant, aliases: aliases.byTeam.get(name) ?? none });
   }
   return teams;
 }

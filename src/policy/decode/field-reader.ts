@@ -65,13 +65,16 @@ function fieldsOf({ path, report }: Field, object: object): Fields {
   };
 }
 
+/** How the message about a field begins that is none of the known ones. */
+export const unknownFieldWords = "is not a known field";
+
 function reportUnknown({ path, report }: Field, names: string[], known: readonly string[]): void {
   const unknown = names.filter((name) => !known.includes(name));
   for (const name of unknown.slice(0, unknownFieldsNamedMax)) {
     const similar = similarName(name, known);
     const hint =
       similar === undefined ? `known fields: ${known.join(", ")}` : `did you mean ${similar}?`;
-    report([...path, name], `is not a known field; ${hint}`);
+    report([...path, name], `${unknownFieldWords}; ${hint}`);
   }
   const more = unknown.length - unknownFieldsNamedMax;
   if (more > 0) report(path, `has ${more} more unknown fields`);

@@ -14,6 +14,11 @@ export const policyLimits = {
   targetWeight: 1_000_000,
   /** Entries of each list of a grant, and models of an AccessGroup. */
   grantEntries: 1024,
+  /**
+   * Characters of all names and patterns of one grant together: with everything else that an object may hold, its record
+   * still fits into a ConfigMap of the policy.
+   */
+  grantCharacters: 512 * 1024,
   /** Aliases of one Team or VirtualKey. */
   scopedAliases: 256,
   /** Characters of a header name in `stickyBy`. */

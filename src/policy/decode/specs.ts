@@ -117,11 +117,12 @@ function readTeams(field: Field): readonly string[] | undefined {
 }
 
 export function readTeamSpec(field: Field): Spec<TeamResource> | undefined {
-  const fields = readFields(field, ["grants", "aliases", "description"]);
+  const fields = readFields(field, ["grants", "aliases", "disabled", "description"]);
   if (fields === undefined) return undefined;
   readDescription(fields);
   const grants = fields.optional("grants", readGrants) ?? noGrants;
-  return { grants, aliases: readScopedAliases(fields) };
+  const disabled = fields.optional("disabled", readBoolean) ?? false;
+  return { grants, aliases: readScopedAliases(fields), disabled };
 }
 
 export function readVirtualKeySpec(field: Field): Spec<VirtualKeyResource> | undefined {
@@ -255,12 +256,19 @@ function readGrants(field: Field): GrantSpec | undefined {
   if (fields === undefined) return undefined;
   const read = (name: string, entry: (field: Field) => string | undefined): readonly string[] =>
     fields.optional(name, (list) => readGrantList(list, entry)) ?? [];
-  return {
+  const grants = {
     models: read("models", readModelPattern),
     aliases: read("aliases", readGrantedAlias),
     groups: read("groups", readObjectName),
     deny: read("deny", readModelPattern),
   };
+  const characters = Object.values(grants)
+    .flat()
+    .reduce((sum, name) => sum + name.length, 0);
+  const { grantCharacters } = policyLimits;
+  if (characters <= grantCharacters) return grants;
+  const message = `has names of ${characters} characters together: at most ${grantCharacters} are allowed`;
+  return reportNothing(field.report, field.path, message);
 }
 
 function readGrantList(

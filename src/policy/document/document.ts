@@ -3,16 +3,24 @@
 
 import { hash } from "node:crypto";
 import { objectName, type Resource, type ResourceIdentity } from "../resources.ts";
-import { type DocumentAbout, decodeIndex, encodeIndex, type IndexedShard } from "./index-record.ts";
+import {
+  type DocumentAbout,
+  type DocumentFormat,
+  type DocumentIndex,
+  decodeIndex,
+  encodeIndex,
+  type IndexedShard,
+  skippableFields,
+} from "./index-record.ts";
+import { type LeftOut, type PlacementOptions, placeRecords } from "./placement.ts";
 import {
   configMapBytesMax,
   decodeShard,
   type EncodedRecord,
   encodeRecords,
   parseJson,
-  shardBytesWanted,
-  shardsNeeded,
-  splitRecords,
+  type ReadShard,
+  shardText,
 } from "./shards.ts";
 
 /** The texts to be written. */
@@ -22,12 +30,14 @@ export type DocumentSet = {
   readonly shards: ReadonlyMap<number, string>;
 };
 
-/** `duplicate`: two resources of one kind and name. `too_large`: no number of shards keeps within a ConfigMap each. */
-export type EncodeFailure = {
-  readonly kind: "duplicate" | "too_large";
+/** A document of all resources but these, each for its own reason. */
+export type EncodedDocument = DocumentSet & { readonly leftOut: readonly LeftOutResource[] };
+
+export type LeftOutResource = {
+  readonly resource: ResourceIdentity;
+  /** `duplicate`: there is another of its kind and name, which no cluster has. */
+  readonly why: LeftOut["why"] | "duplicate";
   readonly message: string;
-  /** The second of the two, or the largest of all; undefined where there is none. */
-  readonly resource: ResourceIdentity | undefined;
 };
 
 /** The texts as found; undefined: there is none. */
@@ -42,22 +52,23 @@ export type DocumentReader = {
  */
 export type DocumentFault = "absent" | "torn" | "invalid" | "unsupported";
 
-/** Shards as they were decoded, by the hash of their text and where they stood. */
-export type DecodedShards = ReadonlyMap<string, readonly Resource[]>;
+/** Shards as they were decoded, by the hash of their text and what else their meaning follows from. */
+export type DecodedShards = ReadonlyMap<string, ReadShard>;
 
 /** One shard as its index names it. */
 export type WholeShard = {
-  /** Its number, among how many, and the hash of its text: what `DecodedShards` know it by. */
+  /** The hash of its text, and what else its meaning follows from: what `DecodedShards` know it by. */
   readonly place: string;
   readonly shard: number;
   readonly text: string;
 };
 
 /** Index and shards belong together. What the shards say has not been looked at. */
-export type WholeDocument = DocumentAbout & {
-  readonly ok: true;
-  readonly shards: readonly WholeShard[];
-};
+export type WholeDocument = DocumentAbout &
+  Pick<DocumentIndex, "formatVersion" | "skippable"> & {
+    readonly ok: true;
+    readonly shards: readonly WholeShard[];
+  };
 
 export type FaultyDocument = {
   readonly ok: false;
@@ -66,64 +77,79 @@ export type FaultyDocument = {
 };
 
 export type DecodedDocument =
-  | (DocumentAbout & {
-      readonly ok: true;
-      readonly resources: readonly Resource[];
-      /** For the next decoding: what has not changed is not decoded again. */
-      readonly shards: DecodedShards;
-    })
+  | (DocumentAbout &
+      Pick<DocumentIndex, "formatVersion" | "skippable"> &
+      ReadShard & {
+        readonly ok: true;
+        /** For the next decoding: what has not changed is not decoded again. */
+        readonly shards: DecodedShards;
+      })
   | FaultyDocument;
 
 /** Characters of a message about a document that is wrong. */
 const messageLengthMax = 500;
 
-/** Secrets must have been resolved: a key that still refers to one is carried as it is, and off for whoever compiles it. */
+/** `shardsMax`: ConfigMaps that may be written beside the first. */
+export type EncodeOptions = Pick<PlacementOptions, "shardsMax">;
+
+/**
+ * In the oldest format that can say it. Secrets must have been resolved: a key that still refers to one is carried as it
+ * is, and off for whoever compiles it. Never throws and never fails: what does not fit is left out, and the rest is written.
+ */
 export function encodeDocument(
   resources: readonly Resource[],
   about: DocumentAbout,
-): DocumentSet | EncodeFailure {
-  const records = encodeRecords(resources);
-  const duplicate = findDuplicate(records);
-  if (duplicate !== undefined) {
-    const message = `there are two of ${objectName(duplicate)}`;
-    return { kind: "duplicate", message, resource: duplicate };
-  }
-  const indexBytes = encodeIndex({ ...about, shards: [{ shard: 0, sha256: sha256("") }] }).length;
-  const shards =
-    shardsNeeded(records, { bytes: shardBytesWanted, indexBytes }) ??
-    shardsNeeded(records, { bytes: configMapBytesMax, indexBytes });
-  if (shards === undefined) return tooLarge(records);
-  const texts = splitRecords(records, shards);
-  const indexed = [...texts].map(([shard, text]) => ({ shard, sha256: sha256(text) }));
-  return { index: encodeIndex({ ...about, shards: indexed }), shards: texts };
-}
-
-function findDuplicate(records: readonly EncodedRecord[]): ResourceIdentity | undefined {
-  const twin = records.find(({ resource }, at) => {
-    const before = records[at - 1]?.resource;
+  { shardsMax }: EncodeOptions = {},
+): EncodedDocument {
+  const all = encodeRecords(resources);
+  const isTwin = ({ resource }: EncodedRecord, at: number): boolean => {
+    const before = all[at - 1]?.resource;
     return before?.kind === resource.kind && before.name === resource.name;
+  };
+  const records = all.filter((record, at) => !isTwin(record, at));
+  const one = [{ shard: 0, sha256: sha256("") }];
+  const indexBytes = (format: DocumentFormat): number =>
+    encodeIndex(indexOf(about, format, one)).length;
+  const placed = placeRecords(records, {
+    indexBytes,
+    ...(shardsMax !== undefined && { shardsMax }),
   });
-  return twin?.resource;
+  const texts = new Map([...placed.shards].map(([shard, each]) => [shard, shardText(each)]));
+  const indexed = [...texts].map(([shard, text]) => ({ shard, sha256: sha256(text) }));
+  const twins = all.filter(isTwin).map(({ resource }): LeftOutResource => {
+    const message = `there are two of ${objectName(resource)}`;
+    return { resource, why: "duplicate", message };
+  });
+  return {
+    index: encodeIndex(indexOf(about, placed.formatVersion, indexed)),
+    shards: texts,
+    leftOut: [...twins, ...placed.leftOut.map(toLeftOutResource)],
+  };
 }
 
-function tooLarge(records: readonly EncodedRecord[]): EncodeFailure {
-  const [largest] = records.toSorted((a, b) => b.text.length - a.text.length);
-  const total = records.reduce((sum, { text }) => sum + text.length, 0);
-  const named =
-    largest === undefined
-      ? ""
-      : `; the largest object is ${objectName(largest.resource)} with ${largest.text.length} bytes`;
-  const message = `the policy of ${total} bytes cannot be split into ConfigMaps of ${configMapBytesMax} bytes${named}`;
-  return { kind: "too_large", message, resource: largest?.resource };
+function indexOf(
+  { revision, counts, modelExists }: DocumentAbout,
+  formatVersion: DocumentFormat,
+  shards: readonly IndexedShard[],
+): DocumentIndex {
+  const skippable = formatVersion === 1 ? [] : skippableFields;
+  return { formatVersion, revision, counts, modelExists, skippable, shards };
+}
+
+function toLeftOutResource({ record: { resource, text }, why }: LeftOut): LeftOutResource {
+  const message =
+    why === "record_too_large"
+      ? `it takes ${text.length} bytes in the policy, more than fit into a ConfigMap beside others`
+      : "the policy is full: the objects made last are left out; see controller.policyShardsMax of the chart";
+  return { resource, why, message };
 }
 
 /** Never throws. `known`: the shards of a document decoded before. */
 export function decodeDocument(read: DocumentReader, known?: DecodedShards): DecodedDocument {
   const document = readDocument(read);
   if (!document.ok) return document;
-  const { shards: whole, ...about } = document;
-  const decoded = decodeShards(whole, known);
-  return decoded.ok ? { ...about, ...decoded } : decoded;
+  const decoded = decodeShards(document, known);
+  return decoded.ok ? { ...document, ...decoded } : decoded;
 }
 
 /**
@@ -142,7 +168,7 @@ export function readDocument(
   if (!parsed.ok) return refused("invalid", "the index: is no JSON");
   const decoded = decodeIndex(parsed.value);
   if (!decoded.ok) return refused(decoded.kind, decoded.message);
-  if (encodeIndex(decoded.index) !== read.index) {
+  if (decoded.index.formatVersion === 1 && encodeIndex(decoded.index) !== read.index) {
     return refused("invalid", "the index: is not as it is written");
   }
   const { shards: indexed, ...about } = decoded.index;
@@ -155,7 +181,7 @@ export function readDocument(
     if (sha256Of(shard, text) !== each.sha256) {
       return refused("torn", `shard ${shard} of ${indexed.length} is not the one in the index`);
     }
-    shards.push({ place: placeOf(each, indexed.length), shard, text });
+    shards.push({ place: placeOf(each, decoded.index), shard, text });
   }
   return { ok: true, ...about, shards };
 }
@@ -165,27 +191,39 @@ export function readDocument(
  * needs no text.
  */
 export function decodeShards(
-  whole: readonly (Omit<WholeShard, "text"> & { readonly text?: string })[],
+  {
+    shards: whole,
+    formatVersion,
+    skippable,
+  }: Pick<WholeDocument, "formatVersion" | "skippable"> & {
+    readonly shards: readonly (Omit<WholeShard, "text"> & { readonly text?: string })[];
+  },
   known?: DecodedShards,
-): Pick<Extract<DecodedDocument, { ok: true }>, "ok" | "resources" | "shards"> | FaultyDocument {
+): (ReadShard & { readonly ok: true; readonly shards: DecodedShards }) | FaultyDocument {
   const resources: Resource[] = [];
-  const shards = new Map<string, readonly Resource[]>();
+  const leftOut: ReadShard["leftOut"][number][] = [];
+  const shards = new Map<string, ReadShard>();
   for (const { place, shard, text } of whole) {
     let found = known?.get(place);
     if (found === undefined) {
-      const fresh = decodeShard(text ?? "", { shard, shards: whole.length });
+      const about = { shard, shards: whole.length, formatVersion, skippable };
+      const fresh = decodeShard(text ?? "", about);
       if (!fresh.ok) return refused("invalid", fresh.message);
-      found = fresh.resources;
+      found = { resources: fresh.resources, leftOut: fresh.leftOut };
     }
     shards.set(place, found);
-    for (const resource of found) resources.push(resource);
+    for (const resource of found.resources) resources.push(resource);
+    leftOut.push(...found.leftOut);
   }
-  return { ok: true, resources, shards };
+  return { ok: true, resources, leftOut, shards };
 }
 
-/** A shard is right for one place among so many only. */
-function placeOf({ shard, sha256: digest }: IndexedShard, shards: number): string {
-  return `${shard}/${shards} ${digest}`;
+/** In format 1 a shard is right for one place among so many only. */
+function placeOf({ shard, sha256: digest }: IndexedShard, index: DocumentIndex): string {
+  const { formatVersion, skippable, shards } = index;
+  return formatVersion === 1
+    ? `1 ${shard}/${shards.length} ${digest}`
+    : `2 ${digest} ${sha256(skippable.join(" "))}`;
 }
 
 function refused(kind: DocumentFault, message: string): FaultyDocument {

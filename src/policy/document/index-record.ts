@@ -5,13 +5,31 @@ import {
   readBoolean,
   readFields,
   readList,
+  readOpenFields,
   readWhole,
   wanted,
 } from "../decode/field-reader.ts";
-import { formatPath } from "../decode/shown-text.ts";
+import { formatPath, toAscii } from "../decode/shown-text.ts";
 
-/** Raised when an older reader would misread the document. */
-export const documentFormatVersion = 1;
+/**
+ * Formats. 1: everything strict, to the byte; the record of an object stands in the shard that its name has drawn. 2: open
+ * to what newer writers say (see `skippable`), and any record may stand in any shard. A reader takes the newest and the
+ * one before; a writer writes the older one for as long as it can say everything (format-1.ts), so that authorizers of the
+ * release before go on through an upgrade. Raised when an older reader would misread a document.
+ */
+export const documentFormatVersion = 2;
+export const documentFormatVersionOldest = 1;
+export type DocumentFormat = 1 | 2;
+
+/**
+ * Fields that a reader which does not know them may pass by, written into each document of format 2: `Kind.spec.field` in
+ * records, `index.field` in the index. Only what cannot widen a permission belongs here: what is shown, counted or noted.
+ * Whatever else a reader does not know costs it the one record, or for the index the document.
+ */
+export const skippableFields: readonly string[] = [];
+
+/** Entries of `skippable` in a document. */
+const skippableMax = 256;
 
 /** Number of shards at most; the controller looks for shards that were left over up to here. A power of two. */
 export const documentShardsMax = 1024;
@@ -33,27 +51,34 @@ export type DocumentAbout = {
   readonly modelExists: boolean;
 };
 
-/** `shard` 0 alone: all records stand beside the index. Otherwise 1 to n, n a power of two. */
+/** `shard` 0 alone: all records stand beside the index. Otherwise 1 to n; in format 1, n is a power of two. */
 export type IndexedShard = {
   readonly shard: number;
   /** Of the shard's text in UTF-8: 64 lower-case hex characters. */
   readonly sha256: string;
 };
 
-export type DocumentIndex = DocumentAbout & { readonly shards: readonly IndexedShard[] };
+export type DocumentIndex = DocumentAbout & {
+  readonly formatVersion: DocumentFormat;
+  /** Of the writer; none in format 1. */
+  readonly skippable: readonly string[];
+  readonly shards: readonly IndexedShard[];
+};
 
 export type DecodedIndex =
   | { readonly ok: true; readonly index: DocumentIndex }
   | { readonly ok: false; readonly kind: "invalid" | "unsupported"; readonly message: string };
 
 /** JSON in ASCII, one shard a line. */
-export function encodeIndex({ revision, counts, modelExists, shards }: DocumentIndex): string {
+export function encodeIndex(index: DocumentIndex): string {
+  const { formatVersion, revision, counts, modelExists, skippable, shards } = index;
   const { aliases, teams, keys, groups, models } = counts;
   const head = JSON.stringify({
-    formatVersion: documentFormatVersion,
+    formatVersion,
     revision,
     counts: { aliases, teams, keys, groups, models },
     modelExists,
+    ...(formatVersion === 1 ? {} : { skippable }),
   });
   const lines = shards.map(({ shard, sha256 }) => `\n${JSON.stringify({ shard, sha256 })}`);
   return `${head.slice(0, -1)},"shards":[${lines.join(",")}\n]}`;
@@ -66,13 +91,37 @@ export function decodeIndex(value: unknown): DecodedIndex {
     faults.push(path.length === 0 ? message : `${formatPath(path)} ${message}`);
   };
   const version = readVersion(value);
-  if (version !== undefined && version !== documentFormatVersion) {
-    const message = `the index has format version ${version}: this reader knows ${documentFormatVersion}`;
+  if (version !== undefined && version !== 1 && version !== 2) {
+    const known = `${documentFormatVersionOldest} and ${documentFormatVersion}`;
+    const message = `the index has format version ${version}: this reader knows ${known}`;
     return { ok: false, kind: "unsupported", message };
   }
-  const index = readIndex({ value, path: [], report });
+  const strange = version === 2 ? strangeFields(value) : [];
+  if (strange.length > 0) {
+    const message = `the index has a field that this reader must know and does not: ${strange.join(", ")}`;
+    return { ok: false, kind: "unsupported", message };
+  }
+  const index = readIndex({ value, path: [], report }, version ?? 1);
   if (index !== undefined && faults.length === 0) return { ok: true, index };
   return { ok: false, kind: "invalid", message: `the index: ${faults[0] ?? "cannot be read"}` };
+}
+
+const fieldsOfFormat1 = ["formatVersion", "revision", "counts", "modelExists", "shards"];
+const fieldsOfFormat2 = [...fieldsOfFormat1, "skippable"];
+
+/** What a newer writer says about the document, and does not allow to be passed by. */
+function strangeFields(value: unknown): readonly string[] {
+  const { names, skippable } = openFieldsOf(value);
+  const strange = names.filter(
+    (name) => !fieldsOfFormat2.includes(name) && !skippable.includes(`index.${name}`),
+  );
+  return strange.slice(0, 5).map((name) => toAscii(name.slice(0, 64)));
+}
+
+function openFieldsOf(value: unknown) {
+  const names = typeof value === "object" && value !== null ? Object.keys(value) : [];
+  const list: unknown = names.includes("skippable") ? Reflect.get(Object(value), "skippable") : [];
+  return { names, skippable: Array.isArray(list) ? (list as readonly unknown[]) : [] };
 }
 
 function readVersion(value: unknown): number | undefined {
@@ -82,19 +131,26 @@ function readVersion(value: unknown): number | undefined {
   return Number.isSafeInteger(version) ? Number(version) : undefined;
 }
 
-function readIndex(field: Field): DocumentIndex | undefined {
-  const fields = readFields(field, [
-    ...["formatVersion", "revision", "counts", "modelExists", "shards"],
-  ]);
-  const only = { min: documentFormatVersion, max: documentFormatVersion };
+function readIndex(field: Field, formatVersion: DocumentFormat): DocumentIndex | undefined {
+  const fields = formatVersion === 1 ? readFields(field, fieldsOfFormat1) : readOpenFields(field);
+  const only = { min: formatVersion, max: formatVersion };
   fields?.required("formatVersion", (version) => readWhole(version, only));
   const revision = fields?.required("revision", readRevision);
-  const counts = fields?.required("counts", readCounts);
+  const counts = fields?.required("counts", (value) => readCounts(value, formatVersion));
   const modelExists = fields?.required("modelExists", readBoolean);
-  const shards = fields?.required("shards", readShards);
-  if (revision === undefined || counts === undefined) return undefined;
+  const skippable = formatVersion === 1 ? [] : fields?.required("skippable", readSkippable);
+  const shards = fields?.required("shards", (list) => readShards(list, formatVersion));
+  if (revision === undefined || counts === undefined || skippable === undefined) return undefined;
   if (modelExists === undefined || shards === undefined) return undefined;
-  return { revision, counts, modelExists, shards };
+  return { formatVersion, revision, counts, modelExists, skippable, shards };
+}
+
+function readSkippable(field: Field): readonly string[] | undefined {
+  const read = ({ value, ...rest }: Field): string | undefined =>
+    typeof value === "string" && /^[A-Za-z]{1,32}(\.[A-Za-z0-9]{1,64}){1,8}$/.test(value)
+      ? value
+      : wanted({ value, ...rest }, "a path such as Model.spec.ownedBy");
+  return readList(field, { min: 0, max: skippableMax, read });
 }
 
 /** It goes into logs, metrics and headers. */
@@ -104,8 +160,10 @@ function readRevision(field: Field): string | undefined {
   return wanted(field, "1 to 64 of A-Z a-z 0-9 . _ -");
 }
 
-function readCounts(field: Field): DocumentCounts | undefined {
-  const fields = readFields(field, ["aliases", "teams", "keys", "groups", "models"]);
+function readCounts(field: Field, format: DocumentFormat): DocumentCounts | undefined {
+  const names = ["aliases", "teams", "keys", "groups", "models"];
+  // Nobody decides by them: a newer writer may count more.
+  const fields = format === 1 ? readFields(field, names) : readOpenFields(field);
   const count = (name: string): number =>
     fields?.required(name, (value) => readWhole(value, { min: 0, max: 1e9 })) ?? 0;
   if (fields === undefined) return undefined;
@@ -118,14 +176,15 @@ function readCounts(field: Field): DocumentCounts | undefined {
   };
 }
 
-function readShards(field: Field): readonly IndexedShard[] | undefined {
+function readShards(field: Field, format: DocumentFormat): readonly IndexedShard[] | undefined {
   const shards = readList(field, { min: 1, max: documentShardsMax, read: readShard });
   if (shards === undefined) return undefined;
-  const isPowerOfTwo = (shards.length & (shards.length - 1)) === 0;
+  const isCount = format === 2 || (shards.length & (shards.length - 1)) === 0;
   const first = shards.length === 1 ? 0 : 1;
   const inOrder = shards.every(({ shard }, at) => shard === first + at);
-  if (isPowerOfTwo && inOrder) return shards;
-  return wanted(field, "shard 0 alone, or shards 1 to n in order, n a power of two");
+  if (isCount && inOrder) return shards;
+  const power = format === 2 ? "" : ", n a power of two";
+  return wanted(field, `shard 0 alone, or shards 1 to n in order${power}`);
 }
 
 function readShard(field: Field): IndexedShard | undefined {

@@ -4,6 +4,7 @@
 import { decodeResource } from "../decode/decode.ts";
 import {
   type Field,
+  type FieldPath,
   ownValue,
   readFields,
   readPlainObject,
@@ -22,14 +23,23 @@ import type {
   VirtualKeyResource,
 } from "../resources.ts";
 import { policyApiVersion } from "../resources.ts";
+import { isSaidByFormat1 } from "./format-1.ts";
 
 const recordFields = ["kind", "name", "namespace", "createdAt", "spec"];
 
-/** One line of JSON in ASCII, the same for equal resources. Defaults are left out. */
-export function encodeRecord(resource: Resource): string {
+export type RecordText = {
+  /** One line of JSON in ASCII, the same for equal resources. Defaults are left out. */
+  readonly text: string;
+  /** Whether readers of format 1 take it. */
+  readonly isFormat1: boolean;
+};
+
+export function encodeRecord(resource: Resource): RecordText {
   const { kind, name, namespace, createdAtMs } = resource;
   const createdAt = timestampText(createdAtMs);
-  return toAscii(JSON.stringify({ kind, name, namespace, createdAt, spec: specOf(resource) }));
+  const spec = specOf(resource);
+  const text = toAscii(JSON.stringify({ kind, name, namespace, createdAt, spec }));
+  return { text, isFormat1: isSaidByFormat1(resource, spec) };
 }
 
 /** `fault`: the first thing that is wrong, with its place in the record. */
@@ -37,22 +47,72 @@ export type DecodedRecord =
   | { readonly ok: true; readonly resource: Resource }
   | { readonly ok: false; readonly fault: string };
 
-/** Refuses what is wrong with the record, and what is wrong with the resource that it holds. Never throws. */
-export function decodeRecord(value: unknown): DecodedRecord {
-  const faults: string[] = [];
+/** More than a record can have fields; each turn passes by at least one. */
+const turnsMax = 64;
+
+/**
+ * Refuses what is wrong with the record, and what is wrong with the resource that it holds; a field that cannot be read
+ * and is `skippable` is passed by. Never throws.
+ */
+export function decodeRecord(value: unknown, skippable: readonly string[] = []): DecodedRecord {
+  let read = readRecord(value);
+  let left = value;
+  for (let turn = 0; read.faultAt !== undefined && turn < turnsMax; turn++) {
+    const without = withoutField(left, read.faultAt, skippable);
+    if (without === undefined) break;
+    left = without;
+    read = readRecord(left);
+  }
+  return read.decoded;
+}
+
+type ReadRecord = {
+  readonly decoded: DecodedRecord;
+  /** Where in the record the first fault is. */
+  readonly faultAt: FieldPath | undefined;
+};
+
+function readRecord(value: unknown): ReadRecord {
+  const faults: { readonly path: FieldPath; readonly text: string }[] = [];
   const report: Field["report"] = (path, message) => {
-    faults.push(path.length === 0 ? message : `${formatPath(path)} ${message}`);
+    const text = path.length === 0 ? message : `${formatPath(path)} ${message}`;
+    faults.push({ path, text });
   };
   const manifest = readManifest({ value, path: [], report });
   const [fault] = faults;
-  if (fault !== undefined) return { ok: false, fault };
+  if (fault !== undefined) {
+    return { decoded: { ok: false, fault: fault.text }, faultAt: fault.path };
+  }
   const { resource, problems } = decodeResource(manifest);
   const [problem] = problems;
-  if (problem === undefined && resource !== undefined) return { ok: true, resource };
+  if (problem === undefined && resource !== undefined) {
+    return { decoded: { ok: true, resource }, faultAt: undefined };
+  }
   const path = problem?.path.filter((part, at) => at > 0 || part !== "metadata") ?? [];
   const object = problem?.object === undefined ? "" : `of ${problem.object} `;
   const message = problem?.message ?? "cannot be read";
-  return { ok: false, fault: `${formatPath(path)} ${object}${message}`.trimStart() };
+  const text = `${formatPath(path)} ${object}${message}`.trimStart();
+  return { decoded: { ok: false, fault: text }, faultAt: path };
+}
+
+/** The record without this field, if its writer says that it may be passed by: `Kind.spec.field`, places in lists left out. */
+function withoutField(
+  record: unknown,
+  path: FieldPath,
+  skippable: readonly string[],
+): unknown | undefined {
+  const names = path.filter((part) => typeof part === "string");
+  const [last] = path.slice(-1);
+  if (typeof record !== "object" || record === null || typeof last !== "string") return undefined;
+  if (!skippable.includes([ownValue(record, "kind"), ...names].join("."))) return undefined;
+  const copy: unknown = structuredClone(record);
+  let holder: unknown = copy;
+  for (const part of path.slice(0, -1)) {
+    if (typeof holder !== "object" || holder === null) return undefined;
+    holder = ownValue(holder, String(part));
+  }
+  if (typeof holder !== "object" || holder === null) return undefined;
+  return Reflect.deleteProperty(holder, last) ? copy : undefined;
 }
 
 function readManifest(field: Field): object | undefined {
@@ -128,8 +188,12 @@ function stickyByValue(stickyBy: ModelAliasResource["stickyBy"]): object | strin
   return stickyBy.kind === "request" ? undefined : stickyBy.kind;
 }
 
-function teamSpec({ grants, aliases }: TeamResource): object {
-  return { grants: grantsValue(grants), aliases: aliasesValue(aliases) };
+function teamSpec({ grants, aliases, disabled }: TeamResource): object {
+  return {
+    grants: grantsValue(grants),
+    aliases: aliasesValue(aliases),
+    disabled: disabled || undefined,
+  };
 }
 
 function virtualKeySpec(resource: VirtualKeyResource): object {

@@ -1,22 +1,20 @@
-// Which record stands in which shard, and how a shard looks: a JSON list in ASCII, one record a line, ordered by kind
-// and name. A changed record changes the text of its own shard only.
+// How a shard looks: a JSON list in ASCII, one record a line, ordered by kind and name. Which record stands in which is
+// decided by placement.ts; a changed record changes the text of its own shard only.
 
 import { hash } from "node:crypto";
 import { compareText } from "../compile/context.ts";
 import { identityKey, type Resource, type ResourceIdentity } from "../resources.ts";
-import { documentShardsMax } from "./index-record.ts";
+import type { DocumentFormat } from "./index-record.ts";
 import { decodeRecord, encodeRecord } from "./record.ts";
 
 /** Bytes of the data of a ConfigMap that the API server takes. */
 export const configMapBytesMax = 1_048_576;
 
-/** Bytes of a ConfigMap of ours, if it can be done: room to grow before everything moves to other shards. */
-export const shardBytesWanted = 700 * 1024;
-
 export type EncodedRecord = {
-  readonly resource: ResourceIdentity;
+  readonly resource: ResourceIdentity & { readonly createdAtMs: number | undefined };
   /** ASCII: its length is its bytes. */
   readonly text: string;
+  readonly isFormat1: boolean;
   /** 32 bits of a hash of kind and name. */
   readonly place: number;
 };
@@ -27,7 +25,7 @@ export function encodeRecords(resources: readonly Resource[]): readonly EncodedR
     .map((resource) => ({ resource, identity: identityKey(resource) }))
     .sort((a, b) => compareText(a.identity, b.identity))
     .map(({ resource, identity }) => ({
-      ...{ resource, text: encodeRecord(resource), place: placeOf(identity) },
+      ...{ resource, ...encodeRecord(resource), place: placeOf(identity) },
     }));
 }
 
@@ -35,83 +33,109 @@ function placeOf(identity: string): number {
   return Number.parseInt(hash("sha256", identity, "hex").slice(0, 8), 16);
 }
 
-/** `shards`: how many there are, a power of two. */
-function shardAt(place: number, shards: number): number {
+/** Where format 1 wants it. `shards`: how many there are, a power of two. */
+export function shardAt(place: number, shards: number): number {
   return 1 + (place % shards);
 }
 
-/** The number of shards, 1 meaning that all stands beside the index; undefined: there is no way to keep within `bytes`. */
-export function shardsNeeded(
-  records: readonly EncodedRecord[],
-  { bytes, indexBytes }: { readonly bytes: number; readonly indexBytes: number },
-): number | undefined {
-  for (let shards = 1; shards <= documentShardsMax; shards *= 2) {
-    const sizes = new Array<number>(shards).fill(emptyBytes);
-    if (shards === 1) sizes[0] = emptyBytes + indexBytes;
-    for (const { place, text } of records) {
-      const at = place % shards;
-      sizes[at] = (sizes[at] ?? 0) + text.length + lineBytes;
-    }
-    if (sizes.every((size) => size < bytes)) return shards;
-  }
-  return undefined;
-}
+/** Bytes of a shard beside its records, and of each record beside its text. */
+export const emptyBytes = "[\n]".length;
+export const lineBytes = "\n,".length;
 
-const emptyBytes = "[\n]".length;
-const lineBytes = "\n,".length;
-
+/** The records in order of kind and name. */
 export function shardText(records: readonly EncodedRecord[]): string {
   return `[${records.map(({ text }) => `\n${text}`).join(",")}\n]`;
 }
 
-/** By number: 0 alone, or 1 to `shards`. */
-export function splitRecords(
-  records: readonly EncodedRecord[],
-  shards: number,
-): ReadonlyMap<number, string> {
-  if (shards === 1) return new Map([[0, shardText(records)]]);
-  const split = Array.from({ length: shards }, (): EncodedRecord[] => []);
-  for (const record of records) split[shardAt(record.place, shards) - 1]?.push(record);
-  return new Map(split.map((each, at) => [at + 1, shardText(each)]));
-}
+/** A record that this reader cannot read: its object is not in force, the others are. */
+export type LeftOutRecord = {
+  /** `Kind name` as far as it can be told, in printable ASCII. */
+  readonly object: string;
+  readonly kind: string;
+  readonly fault: string;
+};
+
+export type ReadShard = {
+  readonly resources: readonly Resource[];
+  /** None in format 1. */
+  readonly leftOut: readonly LeftOutRecord[];
+};
 
 export type DecodedShard =
-  | { readonly ok: true; readonly resources: readonly Resource[] }
+  | (ReadShard & { readonly ok: true })
   | { readonly ok: false; readonly message: string };
 
-/** Takes what the encoder writes, to the byte, and nothing else. Never throws. */
-export function decodeShard(
-  text: string,
-  { shard, shards }: { readonly shard: number; readonly shards: number },
-): DecodedShard {
+export type ShardAbout = {
+  readonly shard: number;
+  readonly shards: number;
+  readonly formatVersion: DocumentFormat;
+  readonly skippable: readonly string[];
+};
+
+/** Format 1: takes what the encoder writes, to the byte, and nothing else. Never throws. */
+export function decodeShard(text: string, about: ShardAbout): DecodedShard {
   const refused = (message: string): DecodedShard => ({
     ok: false,
-    message: `shard ${shard}: ${message}`,
+    message: `shard ${about.shard}: ${message}`,
   });
   if (text.length > configMapBytesMax) return refused("is larger than a ConfigMap can be");
   const parsed = parseJson(text);
   if (!parsed.ok) return refused("is no JSON");
   if (!Array.isArray(parsed.value)) return refused("must be a list of records");
-  const resources: Resource[] = [];
   const values: readonly unknown[] = parsed.value;
+  const read = readRecords(values, about);
+  if (typeof read === "string") return refused(read);
+  const fault = about.formatVersion === 1 ? strictFault(text, read.resources, about) : undefined;
+  return fault === undefined ? { ok: true, ...read } : refused(fault);
+}
+
+/** A text says what is wrong with all of them. */
+function readRecords(values: readonly unknown[], about: ShardAbout): ReadShard | string {
+  const resources: Resource[] = [];
+  const leftOut: LeftOutRecord[] = [];
   for (const [at, value] of values.entries()) {
-    const decoded = decodeRecord(value);
-    if (!decoded.ok) return refused(`record ${at}: ${decoded.fault}`);
+    const decoded = decodeRecord(value, about.skippable);
+    if (!decoded.ok) {
+      const { fault } = decoded;
+      if (about.formatVersion === 1) return `record ${at}: ${fault}`;
+      leftOut.push({ ...shownObject(value), fault });
+      continue;
+    }
     const { resource } = decoded;
     const before = resources.at(-1);
     const order =
       before === undefined ? -1 : compareText(identityKey(before), identityKey(resource));
-    if (order === 0) return refused(`record ${at}: there is another ${identityKey(resource)}`);
-    if (order > 0) return refused(`record ${at}: ${identityKey(resource)} is out of order`);
+    if (order === 0) return `record ${at}: there is another ${identityKey(resource)}`;
+    if (order > 0) return `record ${at}: ${identityKey(resource)} is out of order`;
     resources.push(resource);
   }
+  return { resources, leftOut };
+}
+
+function shownObject(value: unknown): { readonly object: string; readonly kind: string } {
+  const word = (field: string): string => {
+    const found: unknown =
+      typeof value === "object" && value !== null && Object.hasOwn(value, field)
+        ? Reflect.get(value, field)
+        : undefined;
+    const isShown = typeof found === "string" && /^[A-Za-z0-9.-]{1,253}$/.test(found);
+    return isShown ? found : "?";
+  };
+  return { object: `${word("kind")} ${word("name")}`, kind: word("kind") };
+}
+
+function strictFault(
+  text: string,
+  resources: readonly Resource[],
+  { shard, shards }: ShardAbout,
+): string | undefined {
   const records = encodeRecords(resources);
   const strayAt = records.findIndex(({ place }) => shards > 1 && shardAt(place, shards) !== shard);
-  if (strayAt >= 0) return refused(`record ${strayAt}: belongs to another shard`);
+  if (strayAt >= 0) return `record ${strayAt}: belongs to another shard`;
   const wanted = shardText(records);
-  if (wanted !== text)
-    return refused(`line ${differingLine(wanted, text)} is not as it is written`);
-  return { ok: true, resources };
+  return wanted === text
+    ? undefined
+    : `line ${differingLine(wanted, text)} is not as it is written`;
 }
 
 /** Counts from 1. */

@@ -18,6 +18,7 @@ import type {
   SourceHealth,
 } from "../source.ts";
 import { type ConfigMaps, createSetReader, type FoundSet, isSameSet } from "./configmap-set.ts";
+import { createConfirmations } from "./confirmations.ts";
 import { createDocumentLoader, type DocumentLoader } from "./document-loader.ts";
 
 /** What the source needs of a reflector. */
@@ -91,6 +92,7 @@ class ConfigMapSource implements PolicySource, SnapshotHolder {
   readonly #watch: ConfigMapWatch;
   readonly #loader: DocumentLoader;
   readonly #findSet: ReturnType<typeof createSetReader>;
+  readonly #confirmations: ReturnType<typeof createConfirmations>;
   #snapshot: Snapshot | undefined;
   #loadedAtMs: number | undefined;
   #counts = noCounts;
@@ -110,6 +112,7 @@ class ConfigMapSource implements PolicySource, SnapshotHolder {
     this.#options = options;
     this.#loader = options.loader ?? createDocumentLoader();
     this.#findSet = createSetReader(options.name);
+    this.#confirmations = createConfirmations(options.name, options.nowMs);
     this.#watch = options.watch(() => this.#look());
   }
 
@@ -157,6 +160,10 @@ class ConfigMapSource implements PolicySource, SnapshotHolder {
     return { healthy: false, lastError: `${since}: ${lastError}`, problems: [] };
   }
 
+  confirmedAtMs(): number | undefined {
+    return this.#confirmations.confirmedAtMs(this.#snapshot?.revision);
+  }
+
   counts(): PolicyCounts {
     return this.#counts;
   }
@@ -167,6 +174,7 @@ class ConfigMapSource implements PolicySource, SnapshotHolder {
     this.#cancelFirstList();
     this.#cancelRetry();
     const items = this.#watch.items();
+    this.#confirmations.look(items);
     if (this.#health.healthy && isSameSet(this.#accepted, items)) {
       this.#cancelTornTimer();
       return;
@@ -182,6 +190,8 @@ class ConfigMapSource implements PolicySource, SnapshotHolder {
       }
       // Nothing of the thread is needed any more: its next load would begin with all shards.
       if (this.#take(answer, { document, from })) void this.#loader.end();
+    } else if (document.kind === "absent" && this.#snapshot === undefined) {
+      this.#tellAbsent(this.#about("there is no policy yet"));
     } else if (document.kind !== "torn") this.#reject(this.#about(document.message));
     this.#firstRead();
   }
@@ -221,11 +231,11 @@ class ConfigMapSource implements PolicySource, SnapshotHolder {
     return true;
   }
 
-  #put({ snapshot, counts }: LoadedDocument): void {
+  #put({ snapshot, counts, leftOut }: LoadedDocument): void {
     this.#snapshot = snapshot;
     this.#counts = counts;
     this.#loadedAtMs = this.#options.nowMs();
-    this.#options.events.replaced(snapshot, []);
+    this.#options.events.replaced(snapshot, leftOutProblems(this.#options.name, leftOut));
   }
 
   /** Never in place of what the watch has brought: that is as new, or newer. Rejects never. */
@@ -284,6 +294,13 @@ class ConfigMapSource implements PolicySource, SnapshotHolder {
     this.#options.events.rejected(message, problems);
   }
 
+  /** An authorizer that starts before its controller has written: no fault, but nothing to decide by. */
+  #tellAbsent(message: string): void {
+    if (this.#health.lastError === message) return;
+    this.#health = { healthy: false, lastError: message, problems: [] };
+    (this.#options.events.absent ?? this.#options.events.rejected)(message, []);
+  }
+
   #about(message: string): string {
     return `ConfigMap ${this.#options.name}: ${message}`;
   }
@@ -291,6 +308,17 @@ class ConfigMapSource implements PolicySource, SnapshotHolder {
   #schedule(work: () => void, ms: number): () => void {
     return (this.#options.schedule ?? later)(work, ms);
   }
+}
+
+/** Of a newer controller, what this authorizer cannot read. */
+function leftOutProblems(
+  file: string,
+  leftOut: LoadedDocument["leftOut"],
+): readonly LocatedProblem[] {
+  return leftOut.map(({ object, fault }) => ({
+    ...{ severity: "disabled", object, path: [], file, line: 1, column: 1 },
+    message: `left out, for this version cannot read it: ${fault}`,
+  }));
 }
 
 function failed(error: unknown): { readonly kind: "failed"; readonly message: string } {

@@ -49,7 +49,7 @@ export function createDocumentLoader({
   };
 
   const loadInThread = async (
-    { shards, revision, modelExists }: WholeDocument,
+    { shards, ...document }: WholeDocument,
     about: LoadAbout,
     signal: AbortSignal,
   ): Promise<DocumentAnswer> => {
@@ -61,7 +61,8 @@ export function createDocumentLoader({
     const sent = shards.map(({ place, shard, text }) =>
       held.has(place) ? { place, shard } : { place, shard, text },
     );
-    const request = { ...about, revision, modelExists, shards: sent };
+    const { revision, modelExists, formatVersion, skippable } = document;
+    const request = { ...about, revision, modelExists, formatVersion, skippable, shards: sent };
     const answer = await thread.ask("document", request, signal);
     // What was refused is not kept there.
     if (answer.kind !== "refused") held = new Set(shards.map(({ place }) => place));

@@ -4,6 +4,7 @@
 import type { MessagePort } from "node:worker_threads";
 import type { Snapshot } from "../../core/permission/snapshot.ts";
 import type { WholeDocument, WholeShard } from "../../policy/document/document.ts";
+import type { LeftOutRecord } from "../../policy/document/shards.ts";
 import type { LocatedProblem } from "../../policy/problem.ts";
 import type { PolicyCounts } from "../source.ts";
 
@@ -35,7 +36,10 @@ export type LoadAnswer = LoadedPolicy | ChangedPolicy;
 export type SentShard = Omit<WholeShard, "text"> & { readonly text?: string };
 
 /** Load a policy document. */
-export type DocumentRequest = Pick<WholeDocument, "revision" | "modelExists"> & {
+export type DocumentRequest = Pick<
+  WholeDocument,
+  "revision" | "modelExists" | "formatVersion" | "skippable"
+> & {
   readonly shards: readonly SentShard[];
   readonly nowMs: number;
   /** The revision in force, which is decoded and not compiled; undefined: there is none. */
@@ -43,7 +47,13 @@ export type DocumentRequest = Pick<WholeDocument, "revision" | "modelExists"> & 
 };
 
 export type DocumentAnswer =
-  | { readonly kind: "loaded"; readonly snapshot: Snapshot; readonly counts: PolicyCounts }
+  | {
+      readonly kind: "loaded";
+      readonly snapshot: Snapshot;
+      readonly counts: PolicyCounts;
+      /** Records of a newer writer that say what this reader must know and does not: their objects are not in force. */
+      readonly leftOut: readonly LeftOutRecord[];
+    }
   /** It is the one in force. */
   | { readonly kind: "unchanged" }
   | { readonly kind: "refused"; readonly message: string };

@@ -24,7 +24,11 @@ export type SnapshotPart =
   | { readonly kind: "grant"; readonly grant: GrantPart }
   | { readonly kind: "alias"; readonly alias: Alias }
   | { readonly kind: "scope" /** Places of aliases. */; readonly aliases: readonly number[] }
-  | { readonly kind: "team"; readonly name: string; readonly grant: number; readonly scope: number }
+  | (Pick<Team, "name" | "disabled"> & {
+      readonly kind: "team";
+      readonly grant: number;
+      readonly scope: number;
+    })
   | { readonly kind: "key"; readonly key: KeyPart }
   | { readonly kind: "end"; readonly revision: string; readonly scope: number };
 
@@ -75,8 +79,14 @@ export function sendSnapshot(snapshot: ListedSnapshot, send: (part: SnapshotPart
   const scopes = createTable<AliasScope>((scope) => {
     send({ kind: "scope", aliases: [...scope.values()].map(aliases.placeOf) });
   });
-  const teams = createTable<Team>(({ name, grant, aliases: scope }) => {
-    send({ kind: "team", name, grant: grants.placeOf(grant), scope: scopes.placeOf(scope) });
+  const teams = createTable<Team>(({ name, disabled, grant, aliases: scope }) => {
+    send({
+      kind: "team",
+      name,
+      disabled,
+      grant: grants.placeOf(grant),
+      scope: scopes.placeOf(scope),
+    });
   });
   const digests = new Map<VirtualKey, [string, number | undefined][]>();
   for (const [digest, { key, validUntilMs }] of keys) {
@@ -142,8 +152,8 @@ export function createSnapshotBuilder(): SnapshotBuilder {
           return undefined;
         }
         case "team": {
-          const { name, grant, scope } = part;
-          teams.push({ name, grant: at(grants, grant), aliases: at(scopes, scope) });
+          const { name, disabled, grant, scope } = part;
+          teams.push({ name, disabled, grant: at(grants, grant), aliases: at(scopes, scope) });
           return undefined;
         }
         case "key": {

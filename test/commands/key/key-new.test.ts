@@ -129,7 +129,11 @@ describe("runKeyNew with --apply", () => {
     assert.deepEqual(stored("virtualkeys", "ci"), {
       apiVersion: "aliasguard.dev/v1alpha1",
       kind: "VirtualKey",
-      metadata: { name: "ci", namespace: "prod" },
+      metadata: {
+        name: "ci",
+        namespace: "prod",
+        annotations: { "aliasguard.dev/key-id": "hhhhhhhh" },
+      },
       spec: {
         team: "t",
         grants: { models: ["a/*"] },

@@ -6,6 +6,8 @@ import { test } from "node:test";
 import {
   authenticate,
   credentialCarriers,
+  presentedKeyId,
+  publicKeyId,
   readKeyDigest,
 } from "../../../src/core/http/credential.ts";
 import { key, secret, snapshot } from "../snapshot-builder.ts";
@@ -77,7 +79,7 @@ test("authenticate ends a rotated digest at its moment and a disabled key at onc
   const rotated = snapshot({ record: { key: key(), validUntilMs: 50 } });
   assert.equal(authenticate(rotated, digest, 49).ok, true);
   const late = authenticate(rotated, digest, 50);
-  assert.equal(!late.ok && late.reason, "key_expired");
+  assert.equal(!late.ok && late.reason, "key_previous_expired");
   const disabled = authenticate(snapshot({ key: key({ disabled: true }) }), digest, 0);
   assert.equal(!disabled.ok && disabled.reason, "key_disabled");
 });
@@ -86,4 +88,33 @@ test("authenticate refuses a key whose team the policy does not hold", () => {
   const orphan = snapshot({ key: key({ team: { name: "gone", team: undefined } }) });
   const result = authenticate(orphan, digest, 0);
   assert.equal(!result.ok && result.reason, "key_team_missing");
+});
+
+test("publicKeyId gives what is public of a key of ours, and nothing of any other", () => {
+  const body = "A1b2-_".repeat(8).slice(0, 43);
+  assert.equal(publicKeyId(`ag_c5cwkz26_${body}`), "c5cwkz26");
+  assert.equal(publicKeyId(`Bearer ag_c5cwkz26_${body} more`), "c5cwkz26");
+  for (const other of [
+    ...["", "sk-1234567890123456789012345", `xag_c5cwkz26_${body}`, "ag_c5cwkz26_short"],
+    ...[`ag_c5cwkz2_${body}`, `ag_C5CWKZ26_${body}`, `ag_c5cwkz269_${body}`, `ag-c5cwkz26-${body}`],
+  ]) {
+    assert.equal(publicKeyId(other), undefined, other);
+  }
+});
+
+test("presentedKeyId finds the id in any carrier, well-formed or not", () => {
+  const own = `ag_c5cwkz26_${"x".repeat(43)}`;
+  const of = (headers: Readonly<Record<string, string>>, query = "") =>
+    presentedKeyId(new Map(Object.entries(headers)), query);
+  for (const carrier of credentialCarriers) {
+    assert.equal(of({ [carrier]: own }), "c5cwkz26");
+    assert.equal(of({ [carrier]: `Bearer ${own}` }), "c5cwkz26");
+  }
+  assert.equal(of({ authorization: `Basic ${own}` }), "c5cwkz26");
+  assert.equal(of({}, `key=${own}`), "c5cwkz26");
+  assert.equal(
+    of({ authorization: "Bearer sk-other-0123456789012345", "x-api-key": own }),
+    "c5cwkz26",
+  );
+  assert.equal(of({ authorization: "Bearer sk-other-0123456789012345", cookie: own }), undefined);
 });

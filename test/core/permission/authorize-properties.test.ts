@@ -98,7 +98,12 @@ function keyOf(of: World): VirtualKey {
       ? undefined
       : {
           name: "t",
-          team: { name: "t", grant: grant(of.teamGrant), aliases: scope(of.ofTeam) },
+          team: {
+            name: "t",
+            disabled: false,
+            grant: grant(of.teamGrant),
+            aliases: scope(of.ofTeam),
+          },
         };
   const mine = of.keyGrant === undefined ? undefined : grant(of.keyGrant);
   return key({ grant: mine, team, aliases: scope(of.own) });

@@ -21,8 +21,8 @@ export const about: DocumentAbout = {
 
 export function encoded(resources: readonly Resource[], given = about): DocumentSet {
   const document = encodeDocument(resources, given);
-  assert.ok("index" in document, "message" in document ? document.message : "");
-  return document;
+  assert.deepEqual(document.leftOut, []);
+  return { index: document.index, shards: document.shards };
 }
 
 export function readerOf({ index, shards }: DocumentSet): DocumentReader {

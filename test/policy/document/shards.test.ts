@@ -8,13 +8,11 @@ import {
   type DocumentSet,
   decodeDocument,
   decodeShards,
-  encodeDocument,
   readDocument,
 } from "../../../src/policy/document/document.ts";
 import { encodeIndex } from "../../../src/policy/document/index-record.ts";
-import { configMapBytesMax, shardBytesWanted } from "../../../src/policy/document/shards.ts";
-import type { Resource } from "../../../src/policy/resources.ts";
-import { alias, keyHash, resource } from "../manifest-builder.ts";
+import { shardBytesWanted } from "../../../src/policy/document/placement.ts";
+import { alias, resource } from "../manifest-builder.ts";
 import { about, encoded, largeKey, largePolicy, readerOf, verdict } from "./builder.ts";
 
 test("decodeDocument says torn for a shard that is missing, another, or of another revision", () => {
@@ -67,31 +65,6 @@ test("encodeDocument keeps everything in one ConfigMap while it is small, else t
     assert.equal(isSmall(sum / Math.max(1, wanted / 2)), wanted === 1);
     assert.equal(verdict(decodeDocument(readerOf(document))), "ok");
   }
-});
-
-/** A key with four grant lists of `entries` names each, of 1 KiB together, and with aliases of its own. */
-function hugeKey(name: string, entries: number, aliases = 0): Resource {
-  const names = Array.from({ length: entries }, (_, at) => `m${at}`.padEnd(253, "x"));
-  const grants = { models: names, aliases: names, groups: names, deny: names };
-  const own = names.slice(0, aliases).map((alias) => [alias, "m"]);
-  const spec = { keyHash: keyHash(name.length), grants, aliases: Object.fromEntries(own) };
-  return resource("VirtualKey", name, spec);
-}
-
-test("encodeDocument lets a ConfigMap pass the wanted size where one object does, up to the real limit", () => {
-  const document = encoded([hugeKey("k", 900), hugeKey("kk", 300)]);
-  assert.ok(document.shards.size >= 2);
-  assert.ok(sizes(document).some((size) => size > shardBytesWanted));
-  assert.ok(sizes(document).every((size) => size < configMapBytesMax));
-  assert.equal(verdict(decodeDocument(readerOf(document))), "ok");
-});
-
-test("encodeDocument refuses an object larger than a ConfigMap, and names it", () => {
-  const failure = encodeDocument([hugeKey("k", 30), hugeKey("kk", 1_024, 256)], about);
-  assert.ok("message" in failure);
-  assert.equal(failure.kind, "too_large");
-  assert.equal(failure.resource?.name, "kk");
-  assert.match(failure.message, /VirtualKey kk with \d{7} bytes/);
 });
 
 test("decodeDocument decodes again only the shards that are not known, and never trusts a torn one", () => {
@@ -155,9 +128,10 @@ test("readDocument takes the hash of a shard from who knows it, and believes it"
 test("decodeShards needs the text of a shard only where it is not known", () => {
   const whole = readDocument(readerOf(encoded(largePolicy(3_000))));
   assert.ok(whole.ok);
-  const decoded = decodeShards(whole.shards);
+  const decoded = decodeShards(whole);
   assert.ok(decoded.ok);
-  const bare = whole.shards.map(({ place, shard }) => ({ place, shard }));
+  const shards = whole.shards.map(({ place, shard }) => ({ place, shard }));
+  const bare = { ...whole, shards };
   assert.deepEqual(decodeShards(bare, decoded.shards), decoded);
   const [first, ...others] = decoded.shards;
   assert.ok(first !== undefined);
@@ -172,7 +146,10 @@ function pinned(texts: readonly string[]): DocumentReader {
     shard: first + at,
     sha256: hash("sha256", text, "hex"),
   }));
-  return { index: encodeIndex({ ...about, shards }), shard: (number) => texts[number - first] };
+  return {
+    index: encodeIndex({ formatVersion: 1, skippable: [], ...about, shards }),
+    shard: (number) => texts[number - first],
+  };
 }
 
 test("encodeDocument counts the index where it shares the ConfigMap with the records", () => {

@@ -34,7 +34,7 @@ export function documentOf(resources: readonly Resource[]): DocumentSet {
   const { snapshot, counts } = compilePolicy(resources, { nowMs: 0 });
   const about = { revision: snapshot.revision, counts, modelExists: false };
   const document = encodeDocument(resources, about);
-  assert.ok("index" in document);
+  assert.deepEqual(document.leftOut, []);
   return document;
 }
 

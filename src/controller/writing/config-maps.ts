@@ -4,8 +4,8 @@
 // late is refused by the API server itself.
 
 import { hash } from "node:crypto";
-import { KubeError, messageOf } from "../kubernetes/transport.ts";
-import type { DocumentSet } from "../policy/document/document.ts";
+import { KubeError, messageOf } from "../../kubernetes/transport.ts";
+import type { DocumentSet } from "../../policy/document/document.ts";
 
 /** Names of the data entries in a ConfigMap. */
 export const indexEntry = "index.json";
@@ -252,15 +252,26 @@ function digestOf(data: Readonly<Record<string, string>>): string {
   return hash("sha256", JSON.stringify(entries), "hex");
 }
 
+/** A shard may not be written, as for a quota or by the chart's role: the policy has to do with those before it. */
+export class ShardForbidden extends KubeError {
+  readonly shard: number;
+
+  constructor(message: string, shard: number, reason: string | undefined) {
+    super(message, { status: 403, reason });
+    this.shard = shard;
+  }
+}
+
 /** The chart lists by name what the controller may write. */
 async function tellLimit<T>(name: string, call: Promise<T>): Promise<T> {
   try {
     return await call;
   } catch (error) {
     if (!(error instanceof KubeError) || error.status !== 403) throw error;
-    const { status, reason } = error;
+    const { reason } = error;
     const hint = `ConfigMap ${name} may not be written: the chart's value controller.policyShardsMax says up to which number`;
-    throw new KubeError(`${hint} (${messageOf(error)})`, { status, reason });
+    const shard = Number(/-(\d+)$/.exec(name)?.[1] ?? 0);
+    throw new ShardForbidden(`${hint} (${messageOf(error)})`, shard, reason);
   }
 }
 
