@@ -213,6 +213,9 @@ const flagOf = new Map<string, string>([
   ["uncheckedRoutes", "--unchecked-routes"],
   ["queryParameters", "--query-parameters"],
   ["bodyFields", "--body-fields"],
+  ["keyCarriers", "--key-carriers"],
+  ["forwardHeaders", "--forward-headers"],
+  ["modelRoutes", "--model-routes"],
 ]);
 
 function toSettings(

@@ -35,6 +35,8 @@ export type BodyOptions = {
   /** Paths of the field table (`fieldPath`) that are let through all the same; those with the rule `model` are checked nevertheless. */
   readonly bodyFields: ReadonlySet<string>;
   readonly scanner: JsonScanner;
+  /** A second field that names the model where `model` is absent or empty. Default none. */
+  readonly modelField?: "name" | undefined;
   /** The body is sanitised text; see JsonScanOptions. Default false. */
   readonly isText?: boolean;
 };
@@ -96,7 +98,7 @@ export function readJsonBody(bytes: Uint8Array, options: BodyOptions): BodyReadi
 
 function readMember(draft: Draft, member: JsonMember): Refusal | undefined {
   const { key, kind, keyStart } = member;
-  if (key === "model") return readModel(draft, member);
+  if (key === "model" || key === draft.options.modelField) return readModel(draft, member);
   const field = draft.table.member(key);
   const isKnown = draft.known.has(key);
   if (field !== undefined) {
@@ -115,13 +117,17 @@ function readMember(draft: Draft, member: JsonMember): Refusal | undefined {
 }
 
 function readModel(draft: Draft, member: JsonMember): Refusal | undefined {
-  const { modelRule } = draft;
+  const { modelRule, options, model } = draft;
+  const isEmpty = member.kind === "string" && member.end - member.start === 2;
+  // One of two fields may be there and empty; that none names a model is said at the end.
+  if (options.modelField !== undefined && (isEmpty || member.kind === "null")) return undefined;
   if (member.kind === "null") {
     return modelRule === "required" ? refuse("model_missing", {}) : undefined;
   }
-  const token = tokenOf(draft, member, "model");
+  const token = tokenOf(draft, member, member.key);
   if ("reason" in token) return token;
-  draft.model = token;
+  if (model === undefined) draft.model = token;
+  else draft.sameModels.push(token);
   return undefined;
 }
 
