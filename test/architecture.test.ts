@@ -110,8 +110,12 @@ const words: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
   core: {
     "core/denials.ts": [],
     "core/request.ts": [],
-    "core/decision-settings.ts": [],
-    "core/decision.ts": ["core/permission/authorize.ts", "core/permission/snapshot.ts"],
+    "core/decision-settings.ts": ["core/http/credential.ts"],
+    "core/decision.ts": [
+      "core/http/header-rules.ts",
+      "core/permission/authorize.ts",
+      "core/permission/snapshot.ts",
+    ],
   },
   envoy: {
     "envoy/wire.ts": [],

@@ -86,8 +86,9 @@ function assertWanted(outcome: Outcome, { want, request, settings, name }: Case)
         outcome.kind === "pass" ? undefined : want["model"],
       );
     }
-    const leaked: string[] = credentialCarriers.filter((carrier) => backend.headers.has(carrier));
-    if (/[?&]key=/.test(backend.path)) leaked.push("key");
+    const leaked = settings.keyCarriers.filter((carrier) =>
+      carrier === "key" ? /[?&]key=/.test(backend.path) : backend.headers.has(carrier),
+    );
     assert.equal(leaked.length > 0, settings.keepCredentials, leaked.join());
     assertHeaders(backend.headers, wantedHeaders);
     assertFacts(facts, { ...rest });

@@ -5,7 +5,8 @@ import { withPartLengths } from "./body/multipart/lengths.ts";
 import type { ModelToken } from "./body/reading.ts";
 import type { AllowDecision, BodyEdit } from "./decision.ts";
 import type { DecisionSettings } from "./decision-settings.ts";
-import { type HeaderRules, identityHeaders } from "./http/header-rules.ts";
+import type { HeaderRules } from "./http/header-rules.ts";
+import { identityHeaders } from "./http/header-table.ts";
 import type { Operation } from "./http/operations.ts";
 import { keyParameter, queryKey } from "./http/query-rules.ts";
 import type { PathModel } from "./http/routes.ts";
@@ -30,6 +31,8 @@ export type Allowed = {
   readonly request: AuthzRequest;
   readonly operation: Operation;
   readonly target: Target;
+  /** The path that the backend knows in place of the target's. */
+  readonly backendPath: string;
   readonly targetModel: TargetModel | undefined;
   /** The name that the caller sent, and what it is. */
   readonly requestedModel: string;
@@ -49,6 +52,14 @@ export function allow({ settings, headerRules }: AllowDeps, allowed: Allowed): A
   const { key, snapshot, request, operation, requestedModel, resolution, bytes } = allowed;
   const { model, hops } = resolution;
   const team = key.team?.name;
+  const setHeaders = [
+    ...settings.modelHeaders.map((name) => [name, model] as const),
+    [identityHeaders.key, key.name] as const,
+    ...(team === undefined ? [] : [[identityHeaders.team, team] as const]),
+    [identityHeaders.requestedModel, requestedModel] as const,
+    ...(allowed.setContentType ? [["content-type", "application/json"] as const] : []),
+  ];
+  const removal = headerRules.removal(request.headers, setHeaders);
   return {
     kind: "allow",
     dialect: operation.dialect,
@@ -63,15 +74,10 @@ export function allow({ settings, headerRules }: AllowDeps, allowed: Allowed): A
     bodyBytes: bytes.length,
     bodyEdits: settings.bodyEdits === "splice" ? bodyEdits(snapshot, bytes, allowed.tokens) : [],
     path: newPath(settings, allowed),
-    setHeaders: [
-      ...settings.modelHeaders.map((name) => [name, model] as const),
-      [identityHeaders.key, key.name],
-      ...(team === undefined ? [] : [[identityHeaders.team, team] as const]),
-      [identityHeaders.requestedModel, requestedModel],
-      ...(allowed.setContentType ? [["content-type", "application/json"] as const] : []),
-    ],
+    setHeaders,
     upstreamCredential: snapshot.catalogue?.get(model)?.upstreamCredential,
-    removeHeaders: headerRules.removedHeaders(request.headers, team),
+    removeHeaders: removal.names,
+    droppedHeaders: removal.dropped,
   };
 }
 
@@ -84,24 +90,32 @@ export function needsEdit(snapshot: Snapshot): (resolved: ResolvedToken) => bool
   return ({ token, resolution }) => upstreamName(snapshot, resolution.model) !== token.name;
 }
 
-/** The target for the backend, where it differs: with the model's name there, and without the caller's key. */
-function newPath(
-  settings: DecisionSettings,
-  { snapshot, target, targetModel, requestedModel, resolution }: Allowed,
-): string | undefined {
+/** The target for the backend, where it differs: canonical, with the model's name there, without the caller's key. */
+function newPath(settings: DecisionSettings, allowed: Allowed): string | undefined {
+  const { snapshot, target, targetModel, requestedModel, resolution, operation } = allowed;
   const name = upstreamName(snapshot, resolution.model);
-  if (targetModel?.place === "path") {
+  const remove = keyRemoval(settings);
+  const toRouter = operation.routerPath !== undefined && isForRouter(snapshot, resolution.models);
+  let path = allowed.backendPath;
+  if (targetModel?.place === "path" && !toRouter) {
     const { raw, before, after } = targetModel.model;
     // A raw "+" is a space to some decoders.
-    if (name !== requestedModel || raw.includes("+")) {
-      const path = `${before}${encodeModel(name)}${after}`;
-      return editTarget(target, { path, remove: keyRemoval(settings) });
-    }
-  } else if (targetModel !== undefined && name !== requestedModel) {
-    const replace = new Map([[targetModel.parameter, encodeModel(name)]]);
-    return editTarget(target, { replace, remove: keyRemoval(settings) });
+    if (name !== requestedModel || raw.includes("+"))
+      path = `${before}${encodeModel(name)}${after}`;
   }
-  return withoutKey(settings, target);
+  if (toRouter) path = operation.routerPath ?? path;
+  const parameter = targetModel?.place === "query" ? targetModel.parameter : undefined;
+  if (parameter !== undefined && (name !== requestedModel || toRouter)) {
+    const replace = new Map([[parameter, encodeModel(name)]]);
+    const rename = toRouter ? { from: parameter, to: "model" } : undefined;
+    return editTarget(target, { path, replace, remove, rename });
+  }
+  return path === target.path ? withoutKey(settings, target) : editTarget(target, { path, remove });
+}
+
+/** Whether one of the models that can run may be served by what chooses by itself. */
+export function isForRouter(snapshot: Snapshot, models: readonly string[]): boolean {
+  return models.some((model) => snapshot.catalogue?.get(model)?.backend !== "leaf");
 }
 
 /** The target without the caller's key, where it holds one that is not kept. */
@@ -111,8 +125,11 @@ export function withoutKey(settings: DecisionSettings, target: Target): string |
   return holdsKey ? editTarget(target, { remove }) : undefined;
 }
 
-function keyRemoval({ keepCredentials }: DecisionSettings): ReadonlySet<string> {
-  return new Set(keepCredentials ? [] : [keyParameter]);
+const theKey: ReadonlySet<string> = new Set([keyParameter]);
+const nothing: ReadonlySet<string> = new Set();
+
+function keyRemoval({ keepCredentials, keyCarriers }: DecisionSettings): ReadonlySet<string> {
+  return keepCredentials || !keyCarriers.includes(keyParameter) ? nothing : theKey;
 }
 
 function bodyEdits(

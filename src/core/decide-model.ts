@@ -4,6 +4,7 @@
 import {
   type Allowed,
   allow,
+  isForRouter,
   needsEdit,
   type ResolvedToken,
   type TargetModel,
@@ -23,7 +24,7 @@ import { queryModel } from "./http/query-rules.ts";
 import type { PathModel } from "./http/routes.ts";
 import type { Target } from "./http/target.ts";
 import type { JsonScanner } from "./json/scan.ts";
-import { type Authorization, authorizeModel } from "./permission/authorize.ts";
+import { type Authorization, authorizeModel, refuseRawModel } from "./permission/authorize.ts";
 import type { Resolution } from "./permission/resolve.ts";
 import type { Snapshot, VirtualKey } from "./permission/snapshot.ts";
 import type { AuthzRequest, DecisionContext } from "./request.ts";
@@ -46,6 +47,8 @@ export type Subject = {
   readonly operation: Operation;
   readonly target: Target;
   readonly pathModel: PathModel | undefined;
+  /** The path that the backend knows in place of the target's. */
+  readonly backendPath: string;
 };
 
 /** A subject whose body is what is looked at next. */
@@ -88,8 +91,15 @@ export function decideBody(deps: ModelDeps, facts: Facts, subject: BodySubject):
   if (pathModel?.canHold(upstreamName(snapshot, resolution.model)) === false) {
     return deny(facts, "model_conflict", { name: "path" });
   }
+  const misread = pathModel && refusedReading(subject, pathModel, resolution);
+  if (misread !== undefined) return forbid(facts, misread);
   const main = mainTokens(subject, reading, { requestedModel, resolution });
   if (!main.ok) return deny(facts, main.reason, main.detail);
+  // The path that names it there does not reach a backend that can choose.
+  const needsBody = subject.operation.routerPath !== undefined && main.tokens.length === 0;
+  if (needsBody && isForRouter(snapshot, resolution.models)) {
+    return deny(facts, "model_missing", { name: "model" });
+  }
   const nested: ResolvedToken[] = [];
   for (const token of reading.nestedModels) {
     const other = authorize(subject, token.name);
@@ -122,8 +132,8 @@ function readBody(
   { operation, request, admission }: BodySubject,
   bytes: Uint8Array,
 ): BodyReading {
-  const { dialect, bodyModel } = operation;
-  const options = { dialect, modelRule: bodyModel, scanner };
+  const { dialect, bodyModel, modelField } = operation;
+  const options = { dialect, modelField, modelRule: bodyModel, scanner };
   if (admission.media.kind === "json") {
     return readJsonBody(bytes, { ...options, isText: request.body.kind === "text" });
   }
@@ -142,6 +152,28 @@ function forbid(
   detail: DenyDetail = {},
 ): Decision {
   return deny(facts, reason, detail, trace);
+}
+
+/**
+ * On a Gemini path some routers take the name to end at the first ":", others at the last: what the first kind would run
+ * must be granted too. Every model that can run is looked at, so that no lot decides whether the caller is served.
+ */
+function refusedReading(
+  { snapshot, key }: Subject,
+  { after }: PathModel,
+  { models, hops }: Main["resolution"],
+): Extract<Authorization, { ok: false }> | undefined {
+  if (!after.startsWith(":")) return undefined;
+  for (const model of models) {
+    const name = upstreamName(snapshot, model);
+    const [reading = ""] = name.split(":", 1);
+    if (reading === name || !isForRouter(snapshot, [model])) continue;
+    const refusal = refuseRawModel(snapshot, key, reading);
+    if (refusal === undefined) continue;
+    const trace = { ...refusal, hops: [...hops, name], model: reading };
+    return { ok: false, reason: "model_not_granted", trace };
+  }
+  return undefined;
 }
 
 type Main = {

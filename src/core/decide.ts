@@ -16,11 +16,11 @@ import type { DenyDetail, DenyReason } from "./denials.ts";
 import { authenticate, presentedKeyId, readKeyDigest } from "./http/credential.ts";
 import { createHeaderRules } from "./http/header-rules.ts";
 import type { Operation } from "./http/operations.ts";
-import { queryFault, queryKey } from "./http/query-rules.ts";
+import { keyParameter, queryFault, queryKey } from "./http/query-rules.ts";
 import { createRouteTable, type RouteTable } from "./http/routes.ts";
-import type { Target } from "./http/target.ts";
+import { splitTarget, type Target } from "./http/target.ts";
 import { createJsonScanner } from "./json/scan.ts";
-import { createModelLister, toModel, toModelList } from "./model-list.ts";
+import { createModelLister, ollamaAnswers, toModel, toModelList } from "./model-list.ts";
 import { pass } from "./pass.ts";
 import { authorizeModel } from "./permission/authorize.ts";
 import type { Snapshot } from "./permission/snapshot.ts";
@@ -90,12 +90,12 @@ function begin(
   const decided = (decision: Decision): Begun => ({ decision });
   if (match.kind === "none") {
     if (request.headers.has("anthropic-version")) facts.dialect = "anthropic";
-    return decided(deny(facts, "route_not_allowed"));
+    return decided(deny(facts, "route_not_allowed", shownPath(request.path)));
   }
   if (match.kind === "method_not_allowed") {
     return decided(deny(facts, "method_not_allowed", { allow: match.allow }));
   }
-  const { operation, target, pathModel } = match;
+  const { operation, target, pathModel, backendPath } = match;
   facts.operation = operation.name;
   facts.dialect = dialectOf(operation, target, request);
   if (operation.answers === "probe") return decided(answer(facts, operation.name, ""));
@@ -104,24 +104,25 @@ function begin(
   if (fault !== undefined) return decided(deny(facts, fault.reason, fault.detail));
   if (snapshot === undefined) return decided(deny(facts, "policy_missing"));
 
-  const presented = readKeyDigest(request.headers, target.query);
+  const presented = readKeyDigest(request.headers, target.query, deps.settings.keyCarriers);
   if (!presented.ok) {
     const { reason, carrier } = presented;
-    tellKeyId(facts, request, target);
+    tellKeyId(deps, facts, { request, target });
     return decided(deny(facts, reason, carrier === undefined ? {} : { name: carrier }));
   }
   const authentication = authenticate(snapshot, presented.digest, context.nowMs);
   facts.key = authentication.key?.name;
   facts.team = authentication.key?.team?.name;
   if (!authentication.ok) {
-    if (authentication.reason === "key_unknown") tellKeyId(facts, request, target);
+    if (authentication.reason === "key_unknown") tellKeyId(deps, facts, { request, target });
     return decided(deny(facts, authentication.reason));
   }
   const { key } = authentication;
   if (operation.isUnchecked) {
     return decided(pass(deps, { facts, key, snapshot, request, operation, target }));
   }
-  const subject: Subject = { snapshot, key, request, context, operation, target, pathModel };
+  const seen = { snapshot, key, request, context };
+  const subject: Subject = { ...seen, operation, target, pathModel, backendPath };
   if (operation.answers !== undefined) return decided(answerModels(deps, facts, subject));
   if (operation.modelPlace === "query") return decided(decideQuery(deps, facts, subject));
   const admission = admitBodyHeaders(request, operation, deps.settings);
@@ -130,8 +131,12 @@ function begin(
 }
 
 /** Whose key it might be: only where it is refused, and never for a caller. */
-function tellKeyId(facts: Facts, { headers }: AuthzRequest, { query }: Target): void {
-  const keyId = presentedKeyId(headers, query);
+function tellKeyId(
+  { settings }: Deps,
+  facts: Facts,
+  { request, target }: Pick<Subject, "request" | "target">,
+): void {
+  const keyId = presentedKeyId(request.headers, target.query, settings.keyCarriers);
   if (keyId !== undefined) facts.keyId = keyId;
 }
 
@@ -162,7 +167,10 @@ function requestFault(
   }
   const header = headerRules.refusedHeader(headers);
   if (header !== undefined) return { reason: "header_not_allowed", detail: named(header) };
-  const fault = queryFault(query, operation, settings.queryParameters);
+  const fault = queryFault(query, operation, {
+    extra: settings.queryParameters,
+    takesKey: settings.keyCarriers.includes(keyParameter),
+  });
   return fault === undefined ? undefined : { reason: fault.reason, detail: named(fault.name) };
 }
 
@@ -177,12 +185,24 @@ function named(name: string): DenyDetail {
   return /^[A-Za-z0-9_.$%[\]-]{1,64}$/.test(name) ? { name } : {};
 }
 
-/** What is answered here: the list of models, or one of them. */
+/** The path that nobody serves, where it is harmless wherever it ends up; a segment that may be a key is not repeated. */
+function shownPath(target: string): DenyDetail {
+  const { path } = splitTarget(target);
+  if (!/^\/[A-Za-z0-9_.:@$%~/-]{0,127}$/.test(path)) return {};
+  const isKey = (segment: string): boolean => segment.length >= 40 || /^(ag_|sk-)/.test(segment);
+  const segments = path.split("/").map((segment) => (isKey(segment) ? "(hidden)" : segment));
+  return { path: segments.join("/") };
+}
+
+/** What is answered here: the list of models, one of them, or what Ollama's clients ask of a server. */
 function answerModels(
   { listModels }: Deps,
   facts: Facts,
   { snapshot, key, operation, target, pathModel, request, context }: Subject,
 ): Decision {
+  if (operation.answers === "version" || operation.answers === "running") {
+    return answer(facts, operation.name, JSON.stringify(ollamaAnswers[operation.answers]));
+  }
   if (pathModel === undefined) {
     const list = { names: listModels(snapshot, key), query: target.query };
     const body = JSON.stringify(toModelList(facts.dialect, snapshot, list));

@@ -1,5 +1,7 @@
 // The settings that a decision depends on: read once at start, the same for every request.
 
+import { type KeyCarrier, keyCarriers } from "./http/credential.ts";
+
 /** How a model name in the body is replaced; see `bodyEdits`. */
 export type BodyEdits = "splice" | "header-only";
 
@@ -15,14 +17,26 @@ export type DecisionSettings = {
    * `header-only`: no edit; only for backends that Envoy chooses wholly by the model header, one model each.
    */
   readonly bodyEdits: BodyEdits;
-  /** Leave the caller's credential on the request to the backend. Default false: every carrier is removed. */
+  /**
+   * Leave the caller's credential on the request to the backend, and the headers that say whose account it is for.
+   * Default false: all of them are removed.
+   */
   readonly keepCredentials: boolean;
-  /** Prefixes under which the openai and anthropic operations are served; "" is none. */
+  /** Where the key may stand, at least one. The others are the backend's affair and pass as they are. Default all. */
+  readonly keyCarriers: readonly KeyCarrier[];
+  /** Request headers that go to the backend beside the known ones: names, and `prefix-*`. Default none. */
+  readonly forwardHeaders: readonly string[];
+  /**
+   * Prefixes under which the openai and anthropic operations are served; "" is none. `PREFIX=CANONICAL` says what the
+   * backend gets in its place; without "=" it gets the prefix as it came.
+   */
   readonly pathPrefixes: readonly string[];
   /** Serve GET /v1/realtime, whose later frames nobody checks. Default false. */
   readonly realtime: boolean;
   /** Routes as `METHOD /path` that are let through with a valid key, whatever they carry. Default none. */
   readonly uncheckedRoutes: readonly string[];
+  /** More paths whose body names the model, as `POST /path` and perhaps a dialect (default openai). Default none. */
+  readonly modelRoutes: readonly string[];
   /** Query parameters allowed on every route beside its own. Default none. */
   readonly queryParameters: ReadonlySet<string>;
   /** Body fields that are let through although they are unknown or the table refuses them. Default none. */
@@ -39,9 +53,12 @@ export const defaultDecisionSettings: DecisionSettings = {
   acceptTextBody: false,
   bodyEdits: "splice",
   keepCredentials: false,
-  pathPrefixes: ["/v1", "", "/openai/v1", "/api/v1"],
+  keyCarriers,
+  forwardHeaders: [],
+  pathPrefixes: ["/v1", "=/v1", "/openai/v1=/v1", "/anthropic/v1=/v1", "/api/v1"],
   realtime: false,
   uncheckedRoutes: [],
+  modelRoutes: [],
   queryParameters: new Set(),
   bodyFields: new Set(),
   refusedFields: new Set(),

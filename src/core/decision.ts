@@ -1,6 +1,7 @@
 // The answer to one request: what it says, and what of the request it was made from.
 
 import type { DenyDetail, DenyReason, Dialect } from "./denials.ts";
+import type { DroppedHeader } from "./http/header-rules.ts";
 import type { DenyTrace } from "./permission/authorize.ts";
 import type { UpstreamCredential } from "./permission/snapshot.ts";
 
@@ -48,13 +49,15 @@ export type AllowDecision = DecisionFacts & {
   readonly upstreamCredential: UpstreamCredential | undefined;
   /** Never holds a header that is also set: Envoy removes after it sets. */
   readonly removeHeaders: readonly string[];
+  /** Those of the request that are removed though they are no carrier of the key, each with the reason. None: absent. */
+  readonly droppedHeaders?: readonly DroppedHeader[];
 };
 
 /** Let through unchecked, for an operator has listed the route: of the request only the key was looked at. */
 export type PassDecision = DecisionFacts &
   Pick<
     AllowDecision,
-    "operation" | "key" | "revision" | "path" | "setHeaders" | "removeHeaders"
+    "operation" | "key" | "revision" | "path" | "setHeaders" | "removeHeaders" | "droppedHeaders"
   > & {
     readonly kind: "pass";
   };

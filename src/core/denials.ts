@@ -2,7 +2,8 @@
 // are all made from here, so that they cannot disagree.
 
 /** The API whose envelopes and lists the caller understands. */
-export type Dialect = "openai" | "anthropic" | "gemini" | "azure" | "ollama";
+export const dialects = ["openai", "anthropic", "gemini", "azure", "ollama"] as const;
+export type Dialect = (typeof dialects)[number];
 
 /** A stranger learns nothing about keys, and a caller nothing about models that it may not use. */
 const keyInvalid = { status: 401, code: "key_invalid", message: "The virtual key is not valid." };
@@ -195,6 +196,8 @@ export type DenyDetail = {
   readonly offset?: number;
   /** What of the operator's admits the field, or refuses it. */
   readonly setting?: keyof typeof fieldSettings;
+  /** The path that nobody serves, without its query and without what looks like a key. */
+  readonly path?: string;
   /** Methods that the path takes. */
   readonly allow?: readonly string[];
 };
@@ -209,6 +212,7 @@ const fieldSettings = {
 export function denialMessage(reason: DenyReason, detail: DenyDetail): string {
   const parts: string[] = [];
   if (detail.name !== undefined) parts.push(`name: ${detail.name}`);
+  if (detail.path !== undefined) parts.push(`path: ${detail.path}`);
   if (detail.offset !== undefined) parts.push(`at byte ${detail.offset}`);
   const { message } = denials[reason];
   const text = parts.length === 0 ? message : `${message.slice(0, -1)} (${parts.join(", ")}).`;

@@ -57,6 +57,12 @@ function grantsOf(key: VirtualKey): readonly Grant[] {
 /** Nobody told us when a model was made; a fixed time keeps clients that require one working. */
 const madeAt = "1970-01-01T00:00:00Z";
 
+/**
+ * What Ollama's clients ask before the first chat: a version that has every path that is served here (some clients refuse
+ * older ones), and no model that is loaded, for that is the backend's affair.
+ */
+export const ollamaAnswers = { version: { version: "0.13.0" }, running: { models: [] } } as const;
+
 /** One model in the dialect's own shape. */
 export function toModel(dialect: Dialect, snapshot: Snapshot, name: string): object {
   switch (dialect) {

@@ -2,7 +2,7 @@
 
 import { type AllowDeps, withoutKey } from "./allow.ts";
 import type { DecisionFacts, PassDecision } from "./decision.ts";
-import { identityHeaders } from "./http/header-rules.ts";
+import { identityHeaders } from "./http/header-table.ts";
 import type { Operation } from "./http/operations.ts";
 import type { Target } from "./http/target.ts";
 import type { Snapshot, VirtualKey } from "./permission/snapshot.ts";
@@ -23,6 +23,12 @@ export function pass(
   { facts, key, snapshot, request, operation, target }: Passed,
 ): PassDecision {
   const team = key.team?.name;
+  const setHeaders = [
+    [identityHeaders.key, key.name] as const,
+    ...(team === undefined ? [] : [[identityHeaders.team, team] as const]),
+    [identityHeaders.unchecked, operation.name.replace(/^unchecked /, "")] as const,
+  ];
+  const removal = headerRules.removal(request.headers, setHeaders);
   return {
     ...facts,
     kind: "pass",
@@ -30,18 +36,8 @@ export function pass(
     key: key.name,
     revision: snapshot.revision,
     path: withoutKey(settings, target),
-    setHeaders: [
-      [identityHeaders.key, key.name],
-      ...(team === undefined ? [] : [[identityHeaders.team, team] as const]),
-      [identityHeaders.unchecked, operation.name.replace(/^unchecked /, "")],
-    ],
-    // Envoy removes after it has set: what is set here may not stand among these.
-    removeHeaders: [
-      ...headerRules
-        .removedHeaders(request.headers, team)
-        .filter((name) => name !== identityHeaders.unchecked),
-      ...settings.modelHeaders,
-      identityHeaders.requestedModel,
-    ],
+    setHeaders,
+    removeHeaders: removal.names,
+    droppedHeaders: removal.dropped,
   };
 }

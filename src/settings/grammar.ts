@@ -2,10 +2,11 @@
 // they are used.
 
 import { defaultDecisionSettings } from "../core/decision-settings.ts";
+import { dialects } from "../core/denials.ts";
 import { credentialCarriers } from "../core/http/credential.ts";
-import { methodOverrideHeaders } from "../core/http/header-rules.ts";
+import { methodOverrideHeaders } from "../core/http/header-table.ts";
 import { namesModel } from "../core/http/query-rules.ts";
-import { createRouteTable } from "../core/http/routes.ts";
+import { createRouteTable, type RouteSettings, toPrefix } from "../core/http/routes.ts";
 
 /** Headers that mean something to Envoy, HTTP, the backend or us: a model's name in them would do harm or be lost. */
 const takenHeaders: ReadonlySet<string> = new Set([
@@ -37,6 +38,18 @@ export function isPathPrefix(prefix: string): boolean {
   return first !== "aliasguard-rewrite-pending" && ![first, ...rest].some(isDots);
 }
 
+/** A prefix, and perhaps what the backend gets in its place. */
+export function isPathPrefixPair(text: string): boolean {
+  const { prefix, canonical } = toPrefix(text);
+  return isPathPrefix(prefix) && isPathPrefix(canonical);
+}
+
+/** Whether one prefix is said to be two things at the backend. */
+export function hasTwoMeanings(pairs: readonly string[]): boolean {
+  const prefixes = new Set(pairs.map((pair) => toPrefix(pair).prefix));
+  return prefixes.size < new Set(pairs).size;
+}
+
 function isDots(segment: string): boolean {
   return segment === "." || segment === "..";
 }
@@ -56,4 +69,18 @@ export function isUncheckedRoute(route: string): boolean {
   if (path === undefined || !isPathPrefix(path.replaceAll(/[{}]/g, ""))) return false;
   const [method = ""] = route.split(" ");
   return everyRoute.match(method, path.replaceAll(/[{}]/g, "")).kind !== "operation";
+}
+
+const modelRoute = /^POST (\/[A-Za-z0-9._~/-]+)(?: ([a-z]+))?$/;
+
+/** `POST /path` and perhaps a dialect: a path that neither the product nor another setting serves otherwise. */
+export function isModelRoute(route: string, settings: RouteSettings): boolean {
+  const [, path, dialect = "openai"] = modelRoute.exec(route) ?? [];
+  if (path === undefined || !isPathPrefix(path) || !dialects.some((each) => each === dialect)) {
+    return false;
+  }
+  return (
+    createRouteTable({ ...settings, modelRoutes: [], realtime: true }).match("POST", path).kind !==
+    "operation"
+  );
 }

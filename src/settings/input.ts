@@ -129,3 +129,16 @@ export function readModelHeaders(given: SettingText, reader: SettingReader): rea
   if (new Set(names).size < names.length) reader.wrong(given, "names that differ");
   return names;
 }
+
+/** Names that Kubernetes gives to containers for a Service called aliasguard are no misspellings. */
+export function unknownVariables(
+  env: Readonly<Record<string, string | undefined>>,
+  known: ReadonlySet<string>,
+): readonly string[] {
+  const ofKubernetes =
+    /_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_[0-9]+_[A-Z]+(_[A-Z]+)?)?)$/;
+  return Object.keys(env)
+    .filter((name) => name.startsWith("ALIASGUARD_") && !known.has(name))
+    .filter((name) => !ofKubernetes.test(name))
+    .sort();
+}

@@ -2,13 +2,9 @@
 
 import { isBodyField, isRefusableField } from "../core/body/field-table.ts";
 import type { DecisionSettings } from "../core/decision-settings.ts";
-import {
-  isListenAddress,
-  isParameterName,
-  isPathPrefix,
-  isTcpAddress,
-  isUncheckedRoute,
-} from "./grammar.ts";
+import { keyCarriers } from "../core/http/credential.ts";
+import { isListenAddress, isParameterName, isTcpAddress } from "./grammar.ts";
+import { readHttpSettings, readRoutes } from "./http-settings.ts";
 import {
   createSettingReader,
   matches,
@@ -19,6 +15,7 @@ import {
   type SettingName,
   type SettingReader,
   type SettingText,
+  unknownVariables,
 } from "./input.ts";
 
 export type SettingRow = {
@@ -71,7 +68,21 @@ export const settingRows = [
     "splice",
     "splice, or header-only for backends that Envoy chooses by the header alone.",
   ),
-  row("keep-credentials", "false", "Leave the caller's key on the request to the backend."),
+  row(
+    "keep-credentials",
+    "false",
+    "Leave the caller's key on the request to the backend, and the headers that name its account.",
+  ),
+  row(
+    "key-carriers",
+    keyCarriers.join(","),
+    "Where the key may stand, with commas; the others are the backend's affair and pass as they are.",
+  ),
+  row(
+    "forward-headers",
+    "",
+    "More request headers for the backend, which gets only known ones: x-tenant,x-acme-*.",
+  ),
   row(
     "upstream-credentials",
     "",
@@ -79,8 +90,8 @@ export const settingRows = [
   ),
   row(
     "path-prefixes",
-    "/v1,,/openai/v1,/api/v1",
-    "Prefixes of the OpenAI and Anthropic paths; an empty one is none.",
+    "/v1,=/v1,/openai/v1=/v1,/anthropic/v1=/v1,/api/v1",
+    "Prefixes of the OpenAI and Anthropic paths; an empty one is none. PREFIX=CANONICAL: what the backend gets in its place.",
   ),
   row(
     "realtime",
@@ -91,6 +102,11 @@ export const settingRows = [
     "unchecked-routes",
     "",
     "Routes to let through with a valid key, whatever they carry: GET /v1/files,GET /v1/files/{id}.",
+  ),
+  row(
+    "model-routes",
+    "",
+    "More paths to check, whose body names the model: POST /tokenize,POST /v1/score openai. The dialect is openai unless said.",
   ),
   row("query-parameters", "", "More query parameters to allow on every path, with commas."),
   row(
@@ -193,7 +209,7 @@ export function readSettings(args: readonly string[], env: Env): SettingsResult 
     drainDelayMs: reader.number(read("drain-delay-ms"), { min: 0, max: 3_600_000 }),
   };
   if (issues.length > 0) return { ok: false, issues };
-  return { ok: true, settings, unknownVariables: unknownVariables(env) };
+  return { ok: true, settings, unknownVariables: unknownVariables(env, variables) };
 }
 
 /** The flags that a decision depends on; `check` takes them too, to decide as the server would. */
@@ -203,9 +219,12 @@ export const decisionFlags = [
   "accept-text-body",
   "body-edits",
   "keep-credentials",
+  "key-carriers",
+  "forward-headers",
   "path-prefixes",
   "realtime",
   "unchecked-routes",
+  "model-routes",
   "query-parameters",
   "body-fields",
   "refused-fields",
@@ -237,15 +256,14 @@ function readDecision(
   reader: SettingReader,
 ): Omit<DecisionSettings, "hashSeed"> {
   const trueFalse = ["true", "false"] as const;
+  const modelHeaders = readModelHeaders(read("model-headers"), reader);
   return {
-    modelHeaders: readModelHeaders(read("model-headers"), reader),
+    modelHeaders,
+    ...readHttpSettings(read, reader, modelHeaders),
     bodyBytesMax: reader.number(read("body-bytes-max"), { min: 1, max: bodyBytesMaxLimit }),
     acceptTextBody: reader.choice(read("accept-text-body"), trueFalse) === "true",
     bodyEdits: reader.choice(read("body-edits"), ["splice", "header-only"] as const),
     keepCredentials: reader.choice(read("keep-credentials"), trueFalse) === "true",
-    pathPrefixes: reader.list(read("path-prefixes"), isPathPrefix, "a path like /v1, or nothing"),
-    realtime: reader.choice(read("realtime"), trueFalse) === "true",
-    uncheckedRoutes: readRoutes(read("unchecked-routes"), reader),
     queryParameters: new Set(
       reader.optional(
         read("query-parameters"),
@@ -270,11 +288,6 @@ function readDecision(
   };
 }
 
-function readRoutes(given: SettingText, reader: SettingReader): readonly string[] {
-  const wanted = "METHOD /path that is not checked otherwise; {id} stands for one segment";
-  return reader.optional(given, isUncheckedRoute, wanted);
-}
-
 /** That setting alone, for `lint`, which warns of each route. */
 export function readUncheckedRoutes(
   given: ReadonlyMap<string, string>,
@@ -285,20 +298,11 @@ export function readUncheckedRoutes(
   return { routes: readRoutes(text, createSettingReader(issues)), issues };
 }
 
-/** Names that Kubernetes gives to containers for a Service called aliasguard are no misspellings. */
-function unknownVariables(env: Env): readonly string[] {
-  const known: ReadonlySet<string> = new Set(settingRows.map(({ variable }) => variable));
-  const ofKubernetes =
-    /_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_[0-9]+_[A-Z]+(_[A-Z]+)?)?)$/;
-  return Object.keys(env)
-    .filter((name) => name.startsWith("ALIASGUARD_") && !known.has(name))
-    .filter((name) => !ofKubernetes.test(name))
-    .sort();
-}
+const variables: ReadonlySet<string> = new Set(settingRows.map(({ variable }) => variable));
 
 const listFlags: ReadonlySet<string> = new Set([
   ...["listen", "model-headers", "path-prefixes", "query-parameters", "body-fields"],
-  ...["refused-fields", "unchecked-routes"],
+  ...["refused-fields", "unchecked-routes", "model-routes", "key-carriers", "forward-headers"],
 ]);
 
 function createLookup(given: ReadonlyMap<string, string>, env: Env): (flag: Flag) => SettingText {

@@ -1,6 +1,7 @@
 // The metrics of one process. Labels come from closed lists only, so that callers cannot grow them.
 
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { droppedHeaderKinds } from "../core/http/header-rules.ts";
 import type { CheckObservation, ResponseObservation, Served } from "../core/observation.ts";
 
 /** Every metric of ours; docs/reference/metrics.md prints the list. */
@@ -11,6 +12,10 @@ export const metricRows = [
     "Seconds from the bytes of a check to the bytes of its answer.",
   ],
   ["aliasguard_check_body_bytes", "Bytes of the request bodies that were checked."],
+  [
+    "aliasguard_request_headers_dropped_total",
+    "Request headers that did not reach the backend, by kind: credential, routing or unknown.",
+  ],
   ["aliasguard_checks_in_flight", "Checks whose messages are held."],
   ["aliasguard_checks_waiting", "Checks that wait for their turn."],
   [
@@ -85,6 +90,11 @@ export function createMetrics({ inFlight, policy }: MetricsDeps): Metrics {
     ...named("aliasguard_check_body_bytes"),
     buckets: [1024, 4096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304, 16_777_216],
   });
+  const dropped = new Counter({
+    ...named("aliasguard_request_headers_dropped_total"),
+    labelNames: ["kind"],
+  });
+  for (const kind of droppedHeaderKinds) dropped.inc({ kind }, 0);
   const responses = new Counter({ ...named("aliasguard_responses_total"), labelNames: ["served"] });
   // An alert on the first response of another model needs the zero before it.
   for (const served of everyServed) responses.inc({ served }, 0);
@@ -122,6 +132,8 @@ export function createMetrics({ inFlight, policy }: MetricsDeps): Metrics {
       checks.inc({ decision: decision.kind, reason, operation: decision.operation ?? "" });
       duration.observe(durationUs / 1e6);
       if (bodyBytes > 0) bodies.observe(bodyBytes);
+      if (decision.kind !== "allow" && decision.kind !== "pass") return;
+      for (const { kind } of decision.droppedHeaders ?? []) dropped.inc({ kind });
     },
     observeResponse({ served }) {
       responses.inc({ served });

@@ -214,6 +214,9 @@ const flagOf = new Map<string, string>([
   ["queryParameters", "--query-parameters"],
   ["bodyFields", "--body-fields"],
   ["refusedFields", "--refused-fields"],
+  ["keyCarriers", "--key-carriers"],
+  ["forwardHeaders", "--forward-headers"],
+  ["modelRoutes", "--model-routes"],
 ]);
 
 function toSettings(

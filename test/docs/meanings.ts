@@ -2,7 +2,7 @@
 // word without a line here does not compile.
 
 import type { DenyReason } from "../../src/core/denials.ts";
-import type { identityHeaders } from "../../src/core/http/header-rules.ts";
+import type { identityHeaders } from "../../src/core/http/header-table.ts";
 import type { decisionLogFields, responseLogFields } from "../../src/telemetry/decision-log.ts";
 
 const wrongKey =

@@ -8,12 +8,7 @@ import { fieldRows } from "../../src/core/body/fields.ts";
 import { knownFieldLists } from "../../src/core/body/known-fields.ts";
 import { denials } from "../../src/core/denials.ts";
 import { credentialCarriers } from "../../src/core/http/credential.ts";
-import {
-  identityHeaders,
-  methodOverrideHeaders,
-  routingHeaderPrefixes,
-  routingHeaders,
-} from "../../src/core/http/header-rules.ts";
+import { type HeaderRule, headerRows, identityHeaders } from "../../src/core/http/header-table.ts";
 import {
   bodyOperations,
   listOperations,
@@ -63,13 +58,14 @@ export const docTables: readonly DocTable[] = [
   {
     page: "reference/paths.md",
     heading: "Paths",
-    columns: ["path", "where", "the model stands in", "dialect"],
+    columns: ["path", "where", "the model stands in", "dialect", "at the backend"],
     rows: [...bodyOperations, ...pathOperations, ...listOperations, ...realtimeOperations].map(
       (each) => [
         code(`${each.method} ${each.path}`),
         each.exact === true ? "as it is" : "under each prefix",
         modelPlace(each),
         each.dialect,
+        backendPlace(each),
       ],
     ),
   },
@@ -131,18 +127,27 @@ export const docTables: readonly DocTable[] = [
   },
   {
     page: "reference/headers.md",
+    heading: "Headers that are forwarded",
+    columns: ["headers", "kind"],
+    rows: headerRowsOf("forwarded"),
+  },
+  {
+    page: "reference/headers.md",
+    heading: "Headers that go with the caller's credential",
+    columns: ["headers", "kind"],
+    rows: headerRowsOf("credential"),
+  },
+  {
+    page: "reference/headers.md",
     heading: "Headers that are removed",
-    columns: ["header"],
-    rows: [
-      ...routingHeaders.map((name) => [code(name)]),
-      ...routingHeaderPrefixes.map((prefix) => [code(`${prefix}*`)]),
-    ],
+    columns: ["headers", "kind"],
+    rows: headerRowsOf("removed"),
   },
   {
     page: "reference/headers.md",
     heading: "Headers that are refused",
-    columns: ["header"],
-    rows: methodOverrideHeaders.map((name) => [code(name)]),
+    columns: ["headers", "kind"],
+    rows: headerRowsOf("refused"),
   },
   {
     page: "reference/headers.md",
@@ -221,11 +226,23 @@ export const docTables: readonly DocTable[] = [
   })),
 ];
 
+function headerRowsOf(rule: HeaderRule): readonly (readonly Cell[])[] {
+  return headerRows
+    .filter((row) => row.rule === rule)
+    .map(({ kind, names }) => [names.map(code).join(", "), kind]);
+}
+
 function modelPlace({ path, body, modelParameter, answers }: Row): string {
   if (answers !== undefined) return "answered here";
   if (modelParameter !== undefined) return `query, ${code(modelParameter)}`;
   if (path.includes("{model}")) return "path";
   return body === "form" ? "form field or body, `model`" : "body, `model`";
+}
+
+/** Empty: as it came, but for a prefix that is told to be another. */
+function backendPlace({ backendPath, routerPath }: Row): string {
+  if (routerPath !== undefined) return `${code(routerPath)}, unless it is a leaf`;
+  return code(backendPath ?? "");
 }
 
 /** The table's lines, its head included. */

@@ -36,7 +36,12 @@ test("createMetrics shows every metric of docs/reference with its meaning", asyn
 
 test("createMetrics counts decisions, loads and calls, and reads the gauges when asked", async () => {
   const metrics = metricsOf();
-  for (const decision of [allowed, answered, denied, denied]) {
+  const droppedHeaders = [
+    { name: "x-a-caller-chose", kind: "unknown", row: undefined },
+    { name: "cookie", kind: "credential", row: "credentials" },
+    { name: "x-b", kind: "unknown", row: undefined },
+  ] as const;
+  for (const decision of [{ ...allowed, droppedHeaders }, allowed, answered, denied, denied]) {
     metrics.observe(observationOf(decision, { durationUs: 200, bodyBytes: 2000 }));
   }
   for (const served of ["authorized", "authorized", "other"] as const) {
@@ -50,13 +55,17 @@ test("createMetrics counts decisions, loads and calls, and reads the gauges when
     [
       "aliasguard_checks_total",
       [
-        '{decision="allow",reason="",operation="chat.completions"} 1',
+        '{decision="allow",reason="",operation="chat.completions"} 2',
         '{decision="answer",reason="",operation="models.list"} 1',
         '{decision="deny",reason="model_not_granted",operation="chat.completions"} 2',
       ],
     ],
-    ["aliasguard_check_duration_seconds_count", ["4"]],
-    ["aliasguard_check_body_bytes_sum", ["8000"]],
+    [
+      "aliasguard_request_headers_dropped_total",
+      ['{kind="credential"} 1', '{kind="routing"} 0', '{kind="unknown"} 2'],
+    ],
+    ["aliasguard_check_duration_seconds_count", ["5"]],
+    ["aliasguard_check_body_bytes_sum", ["10000"]],
     ["aliasguard_checks_in_flight", ["6"]],
     ["aliasguard_checks_waiting", ["7"]],
     [

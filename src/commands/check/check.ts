@@ -217,7 +217,8 @@ function readHeaders(
     if (name === "") {
       return `--header must be 'name: value': current value is ${JSON.stringify(header)}`;
     }
-    const value = header.slice(colon + 1).trim();
+    // Blanks alone, as HTTP has it: any other white space is part of the value.
+    const value = header.slice(colon + 1).replaceAll(/^[ \t]+|[ \t]+$/g, "");
     const before = headers.get(name);
     const separator = name === "cookie" ? "; " : ",";
     headers.set(name, before === undefined ? value : `${before}${separator}${value}`);

@@ -1,6 +1,6 @@
 // What `check` prints: a decision, or a server's answer, step by step.
 
-import type { Decision } from "../../core/decision.ts";
+import type { AllowDecision, Decision, PassDecision } from "../../core/decision.ts";
 import { denials } from "../../core/denials.ts";
 import { denialEnvelope } from "../../core/envelope.ts";
 import { keyParameter } from "../../core/http/query-rules.ts";
@@ -42,11 +42,28 @@ export function explainAnswer(request: AuthzRequest, answer: WireCheckResponse):
     for (const { header } of answer.ok_response.headers) {
       lines.push(["sets", `${header.key}: ${header.value}`]);
     }
+    for (const name of answer.ok_response.headers_to_remove ?? []) {
+      if (request.headers.has(name)) lines.push(["removes", name]);
+    }
   } else if ("denied_response" in answer) {
     const { status, body } = answer.denied_response;
     lines.push(["answer", `${status.code} ${body}`]);
   }
   return print(lines);
+}
+
+/** Each header that the backend does not get, and why. The key's own carriers are not said. */
+function droppedLines({ droppedHeaders = [] }: AllowDecision | PassDecision): Lines {
+  return droppedHeaders.map(({ name, kind, row }) => {
+    const setting = {
+      credential: "keep-credentials",
+      unknown: "forward-headers",
+      routing: undefined,
+    };
+    const why = row === undefined ? "a header that nobody knows" : `${kind}: ${row}`;
+    const how = setting[kind] === undefined ? "" : `; --${setting[kind]} lets it through`;
+    return ["drops", `${name} (${why}${how})`];
+  });
 }
 
 /** A decision made here, with what only the operator may know. */
@@ -74,6 +91,7 @@ export function explain(request: AuthzRequest, decision: Decision): string {
         const { name, header } = decision.upstreamCredential;
         lines.push(["credential", `${name}, in ${header}`]);
       }
+      lines.push(...droppedLines(decision));
       for (const { offset, old, new: put } of decision.bodyEdits) {
         lines.push(["edits", `byte ${offset}: ${old} becomes ${put}`]);
       }
@@ -82,6 +100,7 @@ export function explain(request: AuthzRequest, decision: Decision): string {
       lines.push(["decision", "let through unchecked, for the setting unchecked-routes says so"]);
       for (const [name, value] of decision.setHeaders) lines.push(["sets", `${name}: ${value}`]);
       if (decision.path !== undefined) lines.push(["sets", `:path: ${shownTarget(decision.path)}`]);
+      lines.push(...droppedLines(decision));
       break;
     case "answer":
       lines.push(["decision", "answered by the gateway"], ["body", decision.body]);

@@ -14,6 +14,7 @@ import { wireCodec } from "../../envoy/wire.ts";
 import type { Settings } from "../../settings/settings.ts";
 import { type CredentialFiles, createCredentialFiles } from "../../sources/credential-files.ts";
 import { createDecisionLog, createResponseLog } from "../../telemetry/decision-log.ts";
+import { createHeaderLog } from "../../telemetry/header-log.ts";
 import type { Logger } from "../../telemetry/logger.ts";
 import type { createMetrics } from "../../telemetry/metrics.ts";
 import type { Source } from "../policy-source.ts";
@@ -44,6 +45,7 @@ export function createWire(settings: Settings, parts: WireParts): EnvoyServer {
   const { logger, metrics, health, source, credentials, nowMs } = parts;
   const random = (): number => Math.random();
   const log = createDecisionLog(logger, { allowSample: settings.logAllowSample, random });
+  const headerLog = createHeaderLog(logger);
   const decider = createDecider({ ...settings.decision, hashSeed: randomInt(2 ** 32) | 0 });
   const deps = {
     ...(credentials === undefined ? decider : withUpstreamCredentials(decider, credentials.lookup)),
@@ -54,6 +56,7 @@ export function createWire(settings: Settings, parts: WireParts): EnvoyServer {
     observe(observation: CheckObservation) {
       metrics.observe(observation);
       log(observation);
+      headerLog(observation);
     },
     reportBug: (error: unknown) => logger.error({ err: error }, "bug"),
   };

@@ -17,6 +17,8 @@ export type BodyOptions = {
   /** Default `required`. */
   readonly modelRule?: BodyModelRule;
   readonly scanner: JsonScanner;
+  /** A second field that names the model where `model` is absent or empty. Default none. */
+  readonly modelField?: "name" | undefined;
   /** The body is sanitised text; see JsonScanOptions. Default false. */
   readonly isText?: boolean;
   /** It is one part of a form, whose other parts may say what kind of tool it belongs to. Default false. */

@@ -59,7 +59,7 @@ function readTexts(draft: Draft): Refusal | undefined {
 
 function readMember(draft: Draft, member: JsonMember): Refusal | undefined {
   const { key, kind, keyStart } = member;
-  if (key === "model") return readModel(draft, member);
+  if (key === "model" || key === draft.options.modelField) return readModel(draft, member);
   const field = draft.table.member(key);
   const isKnown = draft.known.has(key);
   if (field !== undefined) {
@@ -86,12 +86,17 @@ function readMember(draft: Draft, member: JsonMember): Refusal | undefined {
 }
 
 function readModel(draft: Draft, member: JsonMember): Refusal | undefined {
+  const { options, model } = draft;
+  const isEmpty = member.kind === "string" && member.end - member.start === 2;
+  // One of two fields may be there and empty; that none names a model is said at the end.
+  if (options.modelField !== undefined && (isEmpty || member.kind === "null")) return undefined;
   if (member.kind === "null") {
-    return draft.options.modelRule === "required" ? refuse("model_missing", {}) : undefined;
+    return options.modelRule === "required" ? refuse("model_missing", {}) : undefined;
   }
-  const token = tokenOf(draft, member, "model");
+  const token = tokenOf(draft, member, member.key);
   if ("reason" in token) return token;
-  draft.model = token;
+  if (model === undefined) draft.model = token;
+  else draft.sameModels.push(token);
   return undefined;
 }
 

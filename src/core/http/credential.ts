@@ -15,6 +15,10 @@ export const credentialCarriers = [
   "x-litellm-api-key",
 ] as const;
 
+/** Everything that may carry the key: the headers, and the query parameter. */
+export const keyCarriers = [...credentialCarriers, keyParameter] as const;
+export type KeyCarrier = (typeof keyCarriers)[number];
+
 /** Fewest and most characters of a presented key: imported secrets have at least 20. */
 export const presentedKeyLengthMin = 20;
 export const presentedKeyLengthMax = 512;
@@ -31,12 +35,16 @@ export type KeyDigest =
 /**
  * The digest of the one key that the request presents. The same key in several carriers is one key (Azure Foundry's
  * SDK sends it twice); different ones, or a carrier that came twice and was joined with a comma, are ambiguous.
- * A carrier without a value counts as absent.
+ * A carrier without a value counts as absent; one that is not accepted is the backend's affair.
  */
-export function readKeyDigest(headers: ReadonlyMap<string, string>, query: string): KeyDigest {
+export function readKeyDigest(
+  headers: ReadonlyMap<string, string>,
+  query: string,
+  accepted: readonly KeyCarrier[] = keyCarriers,
+): KeyDigest {
   let presented: string | undefined;
   let malformed: string | undefined;
-  for (const { carrier, value, token } of presentations(headers, query)) {
+  for (const { carrier, value, token } of presentations({ headers, query }, accepted)) {
     if (value.includes(",")) return { ok: false, reason: "key_ambiguous", carrier };
     if (token === undefined) malformed ??= carrier;
     else if (presented !== undefined && presented !== token) {
@@ -56,12 +64,13 @@ export function publicKeyId(text: string): string | undefined {
   return keyIdOf.exec(text)?.[1];
 }
 
-/** Of the first carrier that holds a key of ours, be it well-formed or not. Only for who refuses it. */
+/** Of the first accepted carrier that holds a key of ours, be it well-formed or not. Only for who refuses it. */
 export function presentedKeyId(
   headers: ReadonlyMap<string, string>,
   query: string,
+  accepted: readonly KeyCarrier[],
 ): string | undefined {
-  for (const { value } of presentations(headers, query)) {
+  for (const { value } of presentations({ headers, query }, accepted)) {
     const id = publicKeyId(value);
     if (id !== undefined) return id;
   }
@@ -76,15 +85,16 @@ type Presentation = {
 };
 
 function presentations(
-  headers: ReadonlyMap<string, string>,
-  query: string,
+  { headers, query }: { headers: ReadonlyMap<string, string>; query: string },
+  accepted: readonly KeyCarrier[],
 ): readonly Presentation[] {
   const found: Presentation[] = [];
-  for (const carrier of credentialCarriers) {
-    const value = headers.get(carrier)?.trim() ?? "";
+  for (const carrier of accepted) {
+    if (carrier === keyParameter) continue;
+    const value = withoutBlanks(headers.get(carrier) ?? "");
     if (value !== "") found.push({ carrier, value, token: tokenOf(carrier, value) });
   }
-  const raw = queryKey(query) ?? "";
+  const raw = accepted.includes(keyParameter) ? (queryKey(query) ?? "") : "";
   if (raw !== "") {
     // A "+" is a space to some: no key that two readers could see differently.
     const value = raw.includes("+") ? undefined : decodeOnce(raw);
@@ -92,6 +102,20 @@ function presentations(
     found.push({ carrier: keyParameter, value: value ?? "", token });
   }
   return found;
+}
+
+/** Blanks around a value are HTTP's (RFC 9110, OWS); any other white space is part of what was sent. */
+function withoutBlanks(value: string): string {
+  let start = 0;
+  let end = value.length;
+  while (start < end && isBlank(value, start)) start += 1;
+  while (end > start && isBlank(value, end - 1)) end -= 1;
+  return value.slice(start, end);
+}
+
+function isBlank(value: string, at: number): boolean {
+  const code = value.charCodeAt(at);
+  return code === 0x20 || code === 0x09;
 }
 
 const bearerOf = /^bearer +([^ ]+)$/i;

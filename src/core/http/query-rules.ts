@@ -9,6 +9,13 @@ export const keyParameter = "key";
 
 export type QueryFault = { readonly reason: DenyReason; readonly name: string };
 
+export type QueryExtras = {
+  /** Parameters that every operation takes. */
+  readonly extra: ReadonlySet<string>;
+  /** Whether `key` carries the virtual key; otherwise it is the backend's affair. */
+  readonly takesKey: boolean;
+};
+
 /**
  * The first parameter that the operation does not take, or takes once and got twice. Names are compared as they stand,
  * undecoded: another spelling of an allowed one is not allowed.
@@ -16,13 +23,14 @@ export type QueryFault = { readonly reason: DenyReason; readonly name: string };
 export function queryFault(
   query: string,
   operation: Operation,
-  extra: ReadonlySet<string>,
+  { extra, takesKey }: QueryExtras,
 ): QueryFault | undefined {
   if (query === "") return undefined;
   // Some parsers split at ";" too: then one more parameter stands there than we see.
   if (!/^[\x21-\x7e]*$/.test(query) || query.includes(";")) return refuse("");
   const once = new Set<string>();
   for (const { name } of parametersOf(query)) {
+    if (name === keyParameter && !takesKey) continue;
     if (name === keyParameter || name === operation.modelParameter) {
       if (once.has(name)) return name === keyParameter ? ambiguousKey : refuse(name);
       once.add(name);

@@ -6,6 +6,7 @@ import type { Dialect } from "../denials.ts";
 import {
   bodyOperations,
   listOperations,
+  modelRouteRow,
   type Operation,
   pathOperations,
   probeOperations,
@@ -14,20 +15,18 @@ import {
   toOperation,
   uncheckedOperation,
 } from "./operations.ts";
-import { modelIn, splitTarget, type Target } from "./target.ts";
+import { splitTarget, type Target } from "./target.ts";
+import {
+  firstOf,
+  foundIn,
+  isServed,
+  type PathModel,
+  pathModelOf,
+  type Template,
+  toTemplate,
+} from "./templates.ts";
 
-/** A model in the path: its name, and the path's bytes before and after it. */
-export type PathModel = {
-  readonly name: string;
-  readonly raw: string;
-  readonly before: string;
-  readonly after: string;
-  /**
-   * Whether every router reads `name` there, one that decodes the path first too: `.../a%2Fchat/completions` is a chat with
-   * `a` to it, not a completion with `a/chat`.
-   */
-  readonly canHold: (name: string) => boolean;
-};
+export type { PathModel } from "./templates.ts";
 
 export type RouteMatch =
   | {
@@ -35,6 +34,8 @@ export type RouteMatch =
       readonly operation: Operation;
       readonly pathModel: PathModel | undefined;
       readonly target: Target;
+      /** The path that the backend knows; the one that came, for most. */
+      readonly backendPath: string;
     }
   | {
       readonly kind: "method_not_allowed";
@@ -45,87 +46,81 @@ export type RouteMatch =
 
 export type RouteTable = { match(method: string, path: string): RouteMatch };
 
-type Template = {
-  readonly method: string;
-  readonly before: string;
-  readonly after: string;
-  readonly operation: Operation;
-};
+export type RouteSettings = Pick<
+  DecisionSettings,
+  "pathPrefixes" | "realtime" | "uncheckedRoutes" | "modelRoutes"
+>;
+
+type Route = { readonly operation: Operation; readonly backendPath: string };
 
 /** Builds the table once at start. */
-export function createRouteTable(
-  settings: Pick<DecisionSettings, "pathPrefixes" | "realtime" | "uncheckedRoutes">,
-): RouteTable {
+export function createRouteTable(settings: RouteSettings): RouteTable {
   const unchecked = settings.uncheckedRoutes.map(toUncheckedRoute);
-  const exact = new Map<string, Map<string, Operation>>();
+  const exact = new Map<string, Map<string, Route>>();
   const templates: Template[] = [];
+  const prefixes = settings.pathPrefixes.map(toPrefix);
   const rows = [
     ...bodyOperations,
     ...pathOperations,
     ...listOperations,
     ...(settings.realtime ? realtimeOperations : []),
     ...probeOperations,
+    ...settings.modelRoutes.map(modelRouteRow),
   ];
   for (const row of rows) {
-    for (const prefix of row.exact === true ? [""] : settings.pathPrefixes) {
-      addRow(row, prefix + row.path);
+    for (const { prefix, canonical } of row.exact === true ? [noPrefix] : prefixes) {
+      addRow(row, prefix + row.path, canonical + (row.backendPath ?? row.path));
     }
   }
   // The longest ending is the one that every router reads: /chat/completions before /completions.
   templates.sort((a, b) => b.after.length - a.after.length);
 
-  function addRow(row: Row, path: string): void {
+  function addRow(row: Row, path: string, backendPath: string): void {
     const operation = toOperation(row, path);
-    const [before = "", after] = path.split("{model}");
-    if (after !== undefined) {
-      templates.push({ method: row.method, before, after, operation });
+    if (path.includes("{")) {
+      templates.push(toTemplate({ method: row.method, operation }, path, backendPath));
       return;
     }
-    const methods = exact.get(path) ?? new Map<string, Operation>();
-    if (!methods.has(row.method)) methods.set(row.method, operation);
+    const methods = exact.get(path) ?? new Map<string, Route>();
+    if (!methods.has(row.method)) methods.set(row.method, { operation, backendPath });
     exact.set(path, methods);
-  }
-
-  function firstOf(method: string, path: string): Template | undefined {
-    return templates.find((each) => each.method === method && isOf(each, path));
-  }
-
-  /** undefined where what stands in the template's place is no model's name. */
-  function pathModelOf(template: Template, path: string): PathModel | undefined {
-    const { method, before, after } = template;
-    const raw = path.slice(before.length, path.length - after.length);
-    const name = modelIn(raw);
-    if (name === undefined) return undefined;
-    const canHold = (held: string): boolean =>
-      firstOf(method, `${before}${held}${after}`) === template;
-    return { name, raw, before, after, canHold };
   }
 
   function matchTemplate(method: string, target: Target): RouteMatch {
     const { path } = target;
-    const all = templates.filter((template) => isOf(template, path));
-    const template = all.find((each) => each.method === method);
-    const pathModel = template && pathModelOf(template, path);
-    if (template !== undefined && pathModel?.canHold(pathModel.name) === true) {
-      return { kind: "operation", operation: template.operation, pathModel, target };
+    const found = firstOf(templates, method, path);
+    if (found !== undefined) {
+      const { template, before, backendBefore } = found;
+      const { operation, after } = template;
+      const backendPath = backendBefore + path.slice(before.length);
+      if (!template.hasModel) {
+        return { kind: "operation", operation, pathModel: undefined, target, backendPath };
+      }
+      const pathModel = pathModelOf(templates, found, path);
+      if (pathModel?.canHold(pathModel.name) !== true) {
+        return { kind: "none", dialect: dialectOfPath(path) };
+      }
+      const kept = { ...pathModel, before: backendBefore, after };
+      return { kind: "operation", operation, pathModel: kept, target, backendPath };
     }
-    const others = all.filter((each) => pathModelOf(each, path) !== undefined);
-    const allow = [...new Set(others.map((each) => each.method))];
-    if (template !== undefined || allow.length === 0) {
-      return { kind: "none", dialect: dialectOfPath(path) };
+    const allow = new Set<string>();
+    for (const template of templates) {
+      const other = foundIn(template, path);
+      if (other !== undefined && isServed(templates, other, path)) allow.add(template.method);
     }
-    return { kind: "method_not_allowed", dialect: dialectOfPath(path), allow };
+    const dialect = dialectOfPath(path);
+    return allow.size === 0
+      ? { kind: "none", dialect }
+      : { kind: "method_not_allowed", dialect, allow: [...allow] };
   }
 
   function matchChecked(method: string, target: Target): RouteMatch {
     const methods = exact.get(target.path);
     if (methods === undefined) return matchTemplate(method, target);
-    const operation = methods.get(method);
-    if (operation !== undefined) {
-      return { kind: "operation", operation, pathModel: undefined, target };
-    }
+    const route = methods.get(method);
+    if (route !== undefined) return { kind: "operation", ...route, pathModel: undefined, target };
     const [first] = methods.values();
-    const dialect = first?.dialect ?? dialectOfPath(target.path);
+    const dialect = first?.operation.dialect ?? dialectOfPath(target.path);
     return { kind: "method_not_allowed", dialect, allow: [...methods.keys()] };
   }
 
@@ -136,9 +131,20 @@ export function createRouteTable(
       if (match.kind === "operation") return match;
       const route = unchecked.find((each) => each.method === method && each.path.test(target.path));
       if (route === undefined) return match;
-      return { kind: "operation", operation: route.operation, pathModel: undefined, target };
+      const { operation } = route;
+      const backendPath = target.path;
+      return { kind: "operation", operation, pathModel: undefined, target, backendPath };
     },
   };
+}
+
+const noPrefix = { prefix: "", canonical: "" } as const;
+
+/** `PREFIX=CANONICAL`; without "=" the backend gets the prefix as it came. */
+export function toPrefix(text: string): { readonly prefix: string; readonly canonical: string } {
+  const equals = text.indexOf("=");
+  if (equals < 0) return { prefix: text, canonical: text };
+  return { prefix: text.slice(0, equals), canonical: text.slice(equals + 1) };
 }
 
 type UncheckedRoute = {
@@ -156,11 +162,6 @@ function toUncheckedRoute(route: string): UncheckedRoute {
     .join("(?!\\.{1,2}(?:/|$))[A-Za-z0-9._~-]{1,256}");
   const operation = uncheckedOperation(route, dialectOfPath(path));
   return { method, path: new RegExp(`^${pattern}$`), operation };
-}
-
-function isOf({ before, after }: Template, path: string): boolean {
-  if (path.length <= before.length + after.length) return false;
-  return path.startsWith(before) && path.endsWith(after);
 }
 
 /** Which envelope a stranger on an unknown path most likely reads. */

@@ -56,6 +56,8 @@ export type TargetEdits = {
   readonly remove?: ReadonlySet<string>;
   /** New values, undecoded. */
   readonly replace?: ReadonlyMap<string, string>;
+  /** Another name for a parameter, which the backend knows it by. */
+  readonly rename?: { readonly from: string; readonly to: string } | undefined;
 };
 
 /** Everything that is not edited stays byte for byte. */
@@ -65,7 +67,8 @@ export function editTarget({ path, query }: Target, edits: TargetEdits): string 
     const name = part.split("=", 1)[0] ?? "";
     if (edits.remove?.has(name) === true) return [];
     const value = edits.replace?.get(name);
-    return [value === undefined ? part : `${name}=${value}`];
+    const newName = edits.rename?.from === name ? edits.rename.to : name;
+    return [`${newName}${value === undefined ? part.slice(name.length) : `=${value}`}`];
   });
   const newPath = edits.path ?? path;
   return kept.length === 0 ? newPath : `${newPath}?${kept.join("&")}`;

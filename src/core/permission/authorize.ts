@@ -71,3 +71,26 @@ function refusalOf(
   const missing = models.find((model) => !matchesPatternSet(grant.models, model));
   return missing === undefined ? undefined : { reason: "model_not_granted", model: missing };
 }
+
+/**
+ * Who does not allow what a backend runs that reads `name` as it stands, as no alias of ours: the model of that name, or
+ * those that the backend knows by it. undefined: it is granted.
+ */
+export function refuseRawModel(
+  snapshot: Snapshot,
+  key: VirtualKey,
+  name: string,
+): Pick<DenyTrace, "refusedBy"> | undefined {
+  const entries = [...(snapshot.catalogue?.values() ?? [])].filter(
+    ({ upstreamName }) => upstreamName === name,
+  );
+  // In a closed catalogue nothing else can run.
+  const models = snapshot.catalogue === undefined ? [name] : entries.map((entry) => entry.name);
+  for (const [refusedBy, grant] of effectiveGrants(key)) {
+    const isGranted = models.some(
+      (model) => matchesPatternSet(grant.models, model) && !matchesPatternSet(grant.deny, model),
+    );
+    if (!isGranted || matchesPatternSet(grant.deny, name)) return { refusedBy };
+  }
+  return undefined;
+}

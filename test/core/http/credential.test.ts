@@ -6,6 +6,7 @@ import { test } from "node:test";
 import {
   authenticate,
   credentialCarriers,
+  keyCarriers,
   presentedKeyId,
   publicKeyId,
   readKeyDigest,
@@ -105,7 +106,7 @@ test("publicKeyId gives what is public of a key of ours, and nothing of any othe
 test("presentedKeyId finds the id in any carrier, well-formed or not", () => {
   const own = `ag_c5cwkz26_${"x".repeat(43)}`;
   const of = (headers: Readonly<Record<string, string>>, query = "") =>
-    presentedKeyId(new Map(Object.entries(headers)), query);
+    presentedKeyId(new Map(Object.entries(headers)), query, keyCarriers);
   for (const carrier of credentialCarriers) {
     assert.equal(of({ [carrier]: own }), "c5cwkz26");
     assert.equal(of({ [carrier]: `Bearer ${own}` }), "c5cwkz26");
