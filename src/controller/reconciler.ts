@@ -1,6 +1,7 @@
 // Level-triggered: whatever changed, one debounced job compiles everything that is there and writes the policy when it
 // is another; the statuses follow on their own. Missed and doubled events are harmless.
 
+import type { CatalogueWord } from "../core/permission/snapshot.ts";
 import { KubeError } from "../kubernetes/transport.ts";
 import { type DocumentSet, encodeDocument } from "../policy/document/document.ts";
 import type { ConfigMapWriter } from "./config-maps.ts";
@@ -20,6 +21,8 @@ export type ReconcilerDeps = Omit<StatusWriterDeps, "observe" | "isBusy"> & {
     entries: ReadonlySet<string>,
   ) => Promise<ReadonlyMap<string, SecretDigest>>;
   readonly writer: ConfigMapWriter;
+  /** Default: open. */
+  readonly catalogue?: CatalogueWord;
   readonly observe: (observation: ReconcileObservation) => void;
 };
 
@@ -191,10 +194,12 @@ class LevelReconciler implements Reconciler {
       this.#compiled = { ...before, objects };
       return this.#compiled;
     }
-    const translation = translate(objects, { nowMs: this.#deps.nowMs(), secrets, decode });
+    const { nowMs, catalogue = "open" } = this.#deps;
+    const translation = translate(objects, { nowMs: nowMs(), catalogue, secrets, decode });
     this.#decoder.keepOnly(objects);
-    const { resources, modelExists, policy } = translation;
-    const about = { revision: policy.snapshot.revision, counts: policy.counts, modelExists };
+    const { resources, policy } = translation;
+    const { revision } = policy.snapshot;
+    const about = { revision, counts: policy.counts, catalogue };
     const document = encodeDocument(resources, about);
     if ("message" in document) throw new Error(document.message);
     this.#changedAtMs = this.#deps.monotonicMs();

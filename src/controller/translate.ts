@@ -1,8 +1,10 @@
 // The objects of one namespace -> the policy that the authorizers get, and what the status of each object should say.
 // Pure: the same objects give the same answer, in any order.
 
+import { createAliasScope } from "../core/permission/alias-scope.ts";
 import { resolve } from "../core/permission/resolve.ts";
-import type { Alias, Snapshot, VirtualKey } from "../core/permission/snapshot.ts";
+import type { Alias, CatalogueWord, Snapshot, VirtualKey } from "../core/permission/snapshot.ts";
+import { createWork } from "../core/permission/work.ts";
 import { type CompiledPolicy, compilePolicy } from "../policy/compile/compile.ts";
 import type { CompileProblem } from "../policy/compile/context.ts";
 import { type DecodedResource, decodeResource } from "../policy/decode/decode.ts";
@@ -35,6 +37,8 @@ export function secretEntry({
 
 export type TranslateOptions = {
   readonly nowMs: number;
+  /** Default: open. */
+  readonly catalogue?: CatalogueWord;
   readonly secrets: ReadonlyMap<string, SecretDigest>;
   /** May remember what it decoded before. */
   readonly decode?: Decode;
@@ -45,7 +49,6 @@ export type Decode = (object: PolicyObject) => DecodedResource;
 export type Translation = {
   /** What the authorizers compile: every object that can be read, secrets already resolved to digests. */
   readonly resources: readonly Resource[];
-  readonly modelExists: boolean;
   readonly policy: CompiledPolicy;
   /** The status of each object, by `objectKey`, once the policy is written or while it is not. */
   readonly statusOf: (object: PolicyObject, isWritten: boolean) => DesiredStatus;
@@ -70,25 +73,22 @@ export function secretsNamedBy(
 
 export function translate(
   objects: readonly PolicyObject[],
-  { nowMs, secrets, decode = decodeResource }: TranslateOptions,
+  { nowMs, catalogue = "open", secrets, decode = decodeResource }: TranslateOptions,
 ): Translation {
   const decoded = new Map<string, Decoded>();
   const resources: Resource[] = [];
-  let modelExists = false;
   for (const object of objects) {
     const { resource, problems } = decode(object);
-    modelExists ||= object.kind === "Model";
     const invalid = problems.filter(({ severity }) => severity === "invalid");
     const isReadable = resource !== undefined && invalid.length === 0;
     decoded.set(objectKey(object), { resource: isReadable ? resource : undefined, invalid });
     if (isReadable) resources.push(resource);
   }
-  const policy = compilePolicy(resources, { nowMs, modelExists, ...digestsOf(resources, secrets) });
+  const policy = compilePolicy(resources, { nowMs, catalogue, ...digestsOf(resources, secrets) });
   const disabled = disabledByObject(policy.problems, secrets);
   const members = membersOf(resources);
   return {
     resources: resources.flatMap((resource) => withDigests(resource, secrets) ?? []),
-    modelExists,
     policy,
     statusOf: (object, isWritten) => {
       const found = decoded.get(objectKey(object));
@@ -195,6 +195,8 @@ function membersOf(resources: readonly Resource[]): ReadonlyMap<string, number> 
 
 /** Models named in a status: a weighted chain can lead to more. */
 const resolvesToMax = 64;
+/** Targets that are looked at for one status: each of 10,000 aliases has one. */
+export const resolvesToStepsMax = 5000;
 
 function aliasOf({ alias, targets, stickyBy, hidden }: ModelAliasResource): Alias {
   const running = targets.filter(({ weight }) => weight > 0);
@@ -206,8 +208,12 @@ const nobody = { name: "", disabled: false, notBeforeMs: undefined, expiresAtMs:
 /** For a caller without aliases of its own. Empty where the alias leads nowhere. */
 function resolvesTo(snapshot: Snapshot, resource: ModelAliasResource): readonly string[] {
   const alias = aliasOf(resource);
-  const aliases = new Map([[alias.name, alias]]);
+  const aliases = createAliasScope([alias]);
   const key: VirtualKey = { ...nobody, team: undefined, grant: undefined, aliases };
-  const resolution = resolve(snapshot, key, alias.name, { draw: 0, headers: new Map() });
+  // A pattern takes the shortest of its names like any other; `*` alone takes all.
+  const requested = alias.name.replace("*", "") || "*";
+  const lots = { draw: 0, headers: new Map<string, string>() };
+  const work = createWork(resolvesToStepsMax);
+  const resolution = resolve(snapshot, key, { requested, lots, work });
   return resolution.ok ? [...resolution.models].sort().slice(0, resolvesToMax) : [];
 }

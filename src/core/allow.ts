@@ -10,14 +10,12 @@ import type { Operation } from "./http/operations.ts";
 import { keyParameter, queryKey } from "./http/query-rules.ts";
 import type { PathModel } from "./http/routes.ts";
 import { editTarget, encodeModel, type Target } from "./http/target.ts";
-import type { Resolution } from "./permission/resolve.ts";
+import type { Resolved } from "./permission/authorize.ts";
 import type { Snapshot, VirtualKey } from "./permission/snapshot.ts";
 import type { AuthzRequest } from "./request.ts";
 
 /** A place in the body that names a model, and what the name was resolved and authorized to be. */
 export type ResolvedToken = { readonly token: ModelToken; readonly resolution: Resolved };
-
-type Resolved = Extract<Resolution, { ok: true }>;
 
 /** Where the model stands in the target, beside or instead of the body. */
 export type TargetModel =
@@ -70,19 +68,25 @@ export function allow({ settings, headerRules }: AllowDeps, allowed: Allowed): A
       [identityHeaders.requestedModel, requestedModel],
       ...(allowed.setContentType ? [["content-type", "application/json"] as const] : []),
     ],
-    upstreamCredential: snapshot.catalogue?.get(model)?.upstreamCredential,
+    upstreamCredential: snapshot.catalogue.models.get(model)?.upstreamCredential,
     removeHeaders: headerRules.removedHeaders(request.headers, team),
   };
 }
 
 export function upstreamName(snapshot: Snapshot, model: string): string {
-  return snapshot.catalogue?.get(model)?.upstreamName ?? model;
+  return snapshot.catalogue.models.get(model)?.upstreamName ?? model;
 }
 
 /** Whether the backend knows the model by another name than the one that stands there. */
 export function needsEdit(snapshot: Snapshot): (resolved: ResolvedToken) => boolean {
   return ({ token, resolution }) => upstreamName(snapshot, resolution.model) !== token.name;
 }
+
+/**
+ * What stands raw in a target and is more than a part of a name to some server: a space where it is "+", the end of a path
+ * or of a parameter where it is ";".
+ */
+const needsEscapes = /[^\w.:/@=~%-]/;
 
 /** The target for the backend, where it differs: with the model's name there, and without the caller's key. */
 function newPath(
@@ -92,12 +96,14 @@ function newPath(
   const name = upstreamName(snapshot, resolution.model);
   if (targetModel?.place === "path") {
     const { raw, before, after } = targetModel.model;
-    // A raw "+" is a space to some decoders.
-    if (name !== requestedModel || raw.includes("+")) {
+    if (name !== requestedModel || needsEscapes.test(raw)) {
       const path = `${before}${encodeModel(name)}${after}`;
       return editTarget(target, { path, remove: keyRemoval(settings) });
     }
-  } else if (targetModel !== undefined && name !== requestedModel) {
+  } else if (
+    targetModel !== undefined &&
+    (name !== requestedModel || needsEscapes.test(targetModel.raw))
+  ) {
     const replace = new Map([[targetModel.parameter, encodeModel(name)]]);
     return editTarget(target, { replace, remove: keyRemoval(settings) });
   }

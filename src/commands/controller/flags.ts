@@ -1,6 +1,8 @@
 // The flags of `aliasguard controller`, or what is wrong with them.
 
 import { parseArgs } from "node:util";
+import type { CatalogueWord } from "../../core/permission/snapshot.ts";
+import { readCatalogue } from "../../settings/settings.ts";
 import type { CommandIo, ExitCode } from "../io.ts";
 
 export const controllerUsage = `Usage: aliasguard controller --configmap NAME [options]
@@ -12,6 +14,7 @@ Compiles the custom resources of one namespace into ConfigMaps, which the author
   --namespace NS     [the pod's own, or the kubeconfig's]
   --lease NAME       of the Lease that the leader holds [NAME of the ConfigMap, and -controller]
   --kubeconfig FILE  [KUBECONFIG, ~/.kube/config or the pod's service account]
+  --catalogue WORD   open or closed: closed lets only catalogued models (kind Model) run [open] (ALIASGUARD_CATALOGUE)
   --admin HOST:PORT  where /healthz, /readyz and /metrics answer [127.0.0.1:9192]
   --log-level LEVEL  debug, info, warn, error or silent [info] (ALIASGUARD_LOG_LEVEL)
 `;
@@ -21,6 +24,7 @@ const options = {
   namespace: { type: "string" },
   lease: { type: "string" },
   kubeconfig: { type: "string" },
+  catalogue: { type: "string" },
   admin: { type: "string", default: "127.0.0.1:9192" },
   "log-level": { type: "string" },
   help: { type: "boolean", short: "h", default: false },
@@ -31,6 +35,7 @@ export type ControllerFlags = {
   readonly namespace: string | undefined;
   readonly lease: string;
   readonly kubeconfig: string | undefined;
+  readonly catalogue: CatalogueWord;
   readonly admin: string;
   readonly logLevel: string;
 };
@@ -56,6 +61,9 @@ export function readControllerFlags(
     const { configmap, namespace, kubeconfig, admin } = values;
     if (configmap === undefined) return wrong("--configmap is required");
     const lease = values.lease ?? `${configmap}-controller`;
+    const { catalogue, issues } = readCatalogue(values.catalogue, io.env);
+    const [issue] = issues;
+    if (issue !== undefined) return wrong(issue);
     const logLevel = values["log-level"] ?? io.env["ALIASGUARD_LOG_LEVEL"] ?? "info";
     const shown = JSON.stringify;
     for (const [flag, name] of Object.entries({ configmap, namespace, lease })) {
@@ -71,7 +79,7 @@ export function readControllerFlags(
     if (!/^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}$/.test(admin)) {
       return wrong(`--admin must be host:port: current value is ${shown(admin)}`);
     }
-    return { configMap: configmap, namespace, lease, kubeconfig, admin, logLevel };
+    return { configMap: configmap, namespace, lease, kubeconfig, catalogue, admin, logLevel };
   } catch (error) {
     return wrong(error instanceof Error ? error.message : String(error));
   }

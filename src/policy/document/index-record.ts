@@ -1,11 +1,12 @@
 // The index of a policy document: what is read first, and what pins the text of every shard by its hash.
 
+import { type CatalogueWord, catalogueWords } from "../../core/permission/snapshot.ts";
 import {
   type Field,
-  readBoolean,
   readFields,
   readList,
   readWhole,
+  readWord,
   wanted,
 } from "../decode/field-reader.ts";
 import { formatPath } from "../decode/shown-text.ts";
@@ -29,8 +30,8 @@ export type DocumentAbout = {
   /** 1 to 64 of `A-Z a-z 0-9 . _ -`. */
   readonly revision: string;
   readonly counts: DocumentCounts;
-  /** Whether a Model exists, be it one that cannot be read: the catalogue is closed. */
-  readonly modelExists: boolean;
+  /** Whether only catalogued models can run: the controller's word for all authorizers. */
+  readonly catalogue: CatalogueWord;
 };
 
 /** `shard` 0 alone: all records stand beside the index. Otherwise 1 to n, n a power of two. */
@@ -47,13 +48,13 @@ export type DecodedIndex =
   | { readonly ok: false; readonly kind: "invalid" | "unsupported"; readonly message: string };
 
 /** JSON in ASCII, one shard a line. */
-export function encodeIndex({ revision, counts, modelExists, shards }: DocumentIndex): string {
+export function encodeIndex({ revision, counts, catalogue, shards }: DocumentIndex): string {
   const { aliases, teams, keys, groups, models } = counts;
   const head = JSON.stringify({
     formatVersion: documentFormatVersion,
     revision,
     counts: { aliases, teams, keys, groups, models },
-    modelExists,
+    catalogue,
   });
   const lines = shards.map(({ shard, sha256 }) => `\n${JSON.stringify({ shard, sha256 })}`);
   return `${head.slice(0, -1)},"shards":[${lines.join(",")}\n]}`;
@@ -84,17 +85,17 @@ function readVersion(value: unknown): number | undefined {
 
 function readIndex(field: Field): DocumentIndex | undefined {
   const fields = readFields(field, [
-    ...["formatVersion", "revision", "counts", "modelExists", "shards"],
+    ...["formatVersion", "revision", "counts", "catalogue", "shards"],
   ]);
   const only = { min: documentFormatVersion, max: documentFormatVersion };
   fields?.required("formatVersion", (version) => readWhole(version, only));
   const revision = fields?.required("revision", readRevision);
   const counts = fields?.required("counts", readCounts);
-  const modelExists = fields?.required("modelExists", readBoolean);
+  const catalogue = fields?.required("catalogue", (word) => readWord(word, catalogueWords));
   const shards = fields?.required("shards", readShards);
   if (revision === undefined || counts === undefined) return undefined;
-  if (modelExists === undefined || shards === undefined) return undefined;
-  return { revision, counts, modelExists, shards };
+  if (catalogue === undefined || shards === undefined) return undefined;
+  return { revision, counts, catalogue, shards };
 }
 
 /** It goes into logs, metrics and headers. */

@@ -147,7 +147,7 @@ function virtualKeySpec(resource: VirtualKeyResource): object {
 }
 
 function modelSpec(resource: ModelResource): object {
-  const { model, upstreamName, backend, ownedBy, upstreamCredential } = resource;
+  const { model, upstreamName, backend, ownedBy, upstreamCredential, fallbacks } = resource;
   return {
     name: model,
     upstreamName: upstreamName === model ? undefined : upstreamName,
@@ -156,6 +156,7 @@ function modelSpec(resource: ModelResource): object {
     refusedFields: filled(resource.refusedFields),
     ownedBy,
     upstreamCredential,
+    fallbacks: fallbacks.length === 0 ? undefined : fallbacks,
   };
 }
 

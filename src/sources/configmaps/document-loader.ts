@@ -49,7 +49,7 @@ export function createDocumentLoader({
   };
 
   const loadInThread = async (
-    { shards, revision, modelExists }: WholeDocument,
+    { shards, revision, catalogue }: WholeDocument,
     about: LoadAbout,
     signal: AbortSignal,
   ): Promise<DocumentAnswer> => {
@@ -61,7 +61,7 @@ export function createDocumentLoader({
     const sent = shards.map(({ place, shard, text }) =>
       held.has(place) ? { place, shard } : { place, shard, text },
     );
-    const request = { ...about, revision, modelExists, shards: sent };
+    const request = { ...about, revision, catalogue, shards: sent };
     const answer = await thread.ask("document", request, signal);
     // What was refused is not kept there.
     if (answer.kind !== "refused") held = new Set(shards.map(({ place }) => place));

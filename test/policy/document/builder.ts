@@ -16,7 +16,7 @@ import { keyHash, resource } from "../manifest-builder.ts";
 export const about: DocumentAbout = {
   revision: "0123456789abcdef",
   counts: { aliases: 1, teams: 2, keys: 3, groups: 4, models: 5 },
-  modelExists: true,
+  catalogue: "closed",
 };
 
 export function encoded(resources: readonly Resource[], given = about): DocumentSet {

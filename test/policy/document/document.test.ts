@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { hash } from "node:crypto";
 import { test } from "node:test";
+import { catalogueWords } from "../../../src/core/permission/snapshot.ts";
 import { compilePolicy } from "../../../src/policy/compile/compile.ts";
 import { decodeDocument, encodeDocument } from "../../../src/policy/document/document.ts";
 import { configMapBytesMax } from "../../../src/policy/document/shards.ts";
@@ -46,21 +47,18 @@ test("encodeDocument writes this format", () => {
   assert.deepEqual([...document.shards], [[0, text]]);
   assert.equal(
     document.index,
-    `{"formatVersion":1,"revision":"0123456789abcdef","counts":{"aliases":1,"teams":2,"keys":3,"groups":4,"models":5},"modelExists":true,"shards":[
+    `{"formatVersion":1,"revision":"0123456789abcdef","counts":{"aliases":1,"teams":2,"keys":3,"groups":4,"models":5},"catalogue":"closed","shards":[
 {"shard":0,"sha256":"${sha256(text)}"}
 ]}`,
   );
 });
 
-test("decodeDocument gives revision, counts and modelExists as they were encoded", () => {
-  for (const modelExists of [true, false]) {
-    const document = decodeDocument(readerOf(encoded([], { ...about, modelExists })));
+test("decodeDocument gives revision, counts and catalogue as they were encoded", () => {
+  for (const catalogue of catalogueWords) {
+    const document = decodeDocument(readerOf(encoded([], { ...about, catalogue })));
     assert.ok(document.ok);
     const { revision, counts, resources } = document;
-    assert.deepEqual(
-      { revision, counts, modelExists: document.modelExists },
-      { ...about, modelExists },
-    );
+    assert.deepEqual({ revision, counts, catalogue: document.catalogue }, { ...about, catalogue });
     assert.deepEqual(resources, []);
   }
 });
@@ -90,7 +88,7 @@ test("decodeDocument says invalid and where for an index that no encoder writes"
     [(index) => ({ ...index, ["x".repeat(10_000)]: 1 }), /^.{1,520}$/],
     [(index) => ({ ...index, revision: "a b" }), /revision must be/],
     [(index) => ({ ...index, revision: "" }), /revision must be/],
-    [(index) => ({ ...index, modelExists: 1 }), /modelExists must be true or false/],
+    [(index) => ({ ...index, catalogue: 1 }), /catalogue must be open or closed/],
     [(index) => ({ ...index, counts: { aliases: -1 } }), /counts.aliases must be/],
     [(index) => ({ ...index, counts: [] }), /counts must be an object/],
     [(index) => ({ ...index, shards: [] }), /shards must have at least one entry/],
@@ -168,7 +166,7 @@ test("decodeDocument refuses records that no encoder writes, and says where", ()
       },
       /aliases\[1\] names an alias a/,
     ],
-    [{ ...team, spec: { grants: {}, aliases: [["", "b"]] } }, /the name "" is no model name/],
+    [{ ...team, spec: { grants: {}, aliases: [["", "b"]] } }, /the name "" is no alias/],
     [{ ...team, spec: { grants: {}, aliases: [["a", "*"]] } }, /not a pattern/],
     [{ ...team, spec: { grants: {}, description: "x" } }, /line 2 is not as it is written/],
     [{ ...team, spec: {} }, /line 2 is not as it is written/],
