@@ -6,6 +6,12 @@ import {
   modelKeyPattern,
   refusedFieldPattern,
 } from "../src/core/body/field-table.ts";
+import {
+  aliasNameSource,
+  modelGrammar,
+  modelNameSource,
+  modelPatternSource,
+} from "../src/core/permission/model-name.ts";
 import { upstreamCredentialHeaders } from "../src/core/permission/snapshot.ts";
 import { modelNameBytesMax } from "../src/core/request.ts";
 import { policyLimits } from "../src/policy/decode/limits.ts";
@@ -42,36 +48,27 @@ function worded(pattern: string, message: string, more: Schema): Schema {
   };
 }
 
-const modelCharacters = "A-Za-z0-9._:/@+=~-";
-const modelNamePattern = `^[A-Za-z0-9@_][${modelCharacters}]*( [${modelCharacters}]+)*$`;
-/** No empty segment and none of one or two dots. */
-const dotSegment = "(^|/)\\.{0,2}(/|$)";
-const grammar =
-  "A-Z a-z 0-9 . _ : / @ + = ~ - and single inner spaces, beginning with a letter, digit, @ or _, without empty, . or .. segments between slashes";
-const modelNameWords = `must be one exact model name, without * : 1 to ${modelNameBytesMax} of ${grammar}`;
-const isModelName = (subject: string): string =>
-  `${matches(subject, modelNamePattern)} && !${matches(subject, dotSegment)}`;
+/** A string within a grammar that the message puts in words: a `pattern` would show the regular expression. */
+function grammarText(source: string, message: string): Schema {
+  return {
+    type: "string",
+    minLength: 1,
+    maxLength: modelNameBytesMax,
+    "x-kubernetes-validations": [{ rule: `self.matches(r'${source}')`, message }],
+  };
+}
 
-const modelName = {
-  type: "string",
-  minLength: 1,
-  maxLength: modelNameBytesMax,
-  "x-kubernetes-validations": [rule(isModelName("self"), modelNameWords)],
-};
+const modelName = grammarText(modelNameSource, `must be a model name: ${modelGrammar}`);
 
-const patternCharacters = `[*${modelCharacters}]+( [*${modelCharacters}]+)*`;
 /** A model name, or one in which `*` may stand anywhere. */
-const modelPattern = {
-  type: "string",
-  minLength: 1,
-  maxLength: modelNameBytesMax,
-  "x-kubernetes-validations": [
-    rule(
-      `(self.contains('*') ? ${matches("self", `^${patternCharacters}$`)} : ${matches("self", modelNamePattern)}) && !${matches("self", dotSegment)}`,
-      `must be a model name, or a pattern in which * stands for any characters: 1 to ${modelNameBytesMax} of ${grammar}`,
-    ),
-  ],
-};
+const modelPattern = grammarText(
+  modelPatternSource,
+  `must be a model name, in which * may stand for any characters: ${modelGrammar}`,
+);
+
+/** A model name, or an alias for all names that begin alike. */
+const aliasNameMessage = `must be a model name, which may end in one *: ${modelGrammar}`;
+const aliasName = grammarText(aliasNameSource, aliasNameMessage);
 
 const objectName = worded(
   "^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
@@ -102,8 +99,8 @@ const grants = object(
       "Canonical models, exact or with *. Naming an alias here grants nothing.",
     ),
     aliases: grantList(
-      modelName,
-      "Aliases, exact: whoever may use one may run what it points to, through that name only.",
+      aliasName,
+      "Aliases, by their names as written: whoever may use one may run what it points to, through it only.",
     ),
     groups: grantList(objectName, "AccessGroups, by metadata.name."),
     deny: grantList(modelPattern, "Names and patterns that are refused whatever else is granted."),
@@ -123,12 +120,13 @@ const scopedAliases = {
   type: "object",
   additionalProperties: modelName,
   maxProperties: policyLimits.scopedAliases,
-  description: "Alias to the model or alias it stands for.",
+  description:
+    "Alias to the model or alias it stands for; with one * at its end, for every name that begins like it.",
   "x-kubernetes-validations": [
-    rule(
-      `self.all(name, size(name) >= 1 && size(name) <= ${modelNameBytesMax} && ${isModelName("name")})`,
-      `each alias ${modelNameWords}`,
-    ),
+    {
+      rule: `self.all(name, size(name) <= ${modelNameBytesMax} && name.matches(r'${aliasNameSource}'))`,
+      message: `each alias ${aliasNameMessage}`,
+    },
   ],
 };
 
@@ -195,7 +193,11 @@ const stickyBy = {
 
 const modelAlias = object(
   {
-    alias: { ...modelName, description: "What callers send. Default: metadata.name." },
+    alias: {
+      ...aliasName,
+      description:
+        "What callers send; with one * at its end, every name that begins like it. Default: metadata.name.",
+    },
     target: { ...modelName, description: "The model, or another alias, that it stands for." },
     targets: list(
       object(
@@ -346,6 +348,11 @@ const model = object({
     refusedFieldPattern,
     "Known body fields, and types of tools as tools[].type=mcp, that its backend is never sent.",
   ),
+  fallbacks: list(modelName, {
+    maxItems: policyLimits.modelFallbacks,
+    description:
+      "Canonical models that the backend may run in its stead. Each must be granted like the model itself.",
+  }),
   upstreamCredential: object(
     {
       name: worded(
@@ -530,7 +537,7 @@ const kinds: readonly Kind[] = [
     plural: "models",
     singular: "model",
     shortName: "agmodel",
-    text: "A model that can run. As soon as one exists, only catalogued models can.",
+    text: "What is known of a model: its backend, its name there, its credential. While the catalogue is closed, only such models can run.",
     spec: model,
     status: {
       model: shownText(modelNameBytesMax, "The canonical name, be it the default."),

@@ -7,6 +7,7 @@ import {
   inClusterWords,
   type SecretDigest,
   secretsNamedBy,
+  type TranslateOptions,
   translate,
 } from "../controller/translate.ts";
 import type { KubeClient } from "../kubernetes/client.ts";
@@ -135,7 +136,7 @@ export type ClusterPolicy = {
 /** Reads every object of the five kinds, and the Secrets that keys name. Rejects with a KubeFailure. */
 export async function readClusterPolicy(
   { client, namespace }: KubeConnection,
-  nowMs: number,
+  { nowMs, catalogue }: Required<Pick<TranslateOptions, "nowMs" | "catalogue">>,
 ): Promise<ClusterPolicy> {
   const objects: PolicyObject[] = [];
   for (const kind of Object.keys(plurals) as ResourceKind[]) {
@@ -155,7 +156,7 @@ export async function readClusterPolicy(
     decoded.get(object) ?? decodeResource(object);
   const entries = secretsNamedBy(objects, decode);
   const secrets = await readSecrets({ client, namespace }, entries);
-  const { policy } = translate(objects, { nowMs, secrets, decode });
+  const { policy } = translate(objects, { nowMs, catalogue, secrets, decode });
   let found = 0;
   const problems: ObjectProblem[] = [];
   for (const object of objects) {

@@ -1,9 +1,10 @@
 // `aliasguard lint`: says everything that is wrong with a policy, before anything runs with it or as it is in a cluster.
 
 import { parseArgs } from "node:util";
+import type { CatalogueWord } from "../core/permission/snapshot.ts";
 import { formatPath } from "../policy/decode/shown-text.ts";
 import type { LocatedProblem } from "../policy/problem.ts";
-import { readUncheckedRoutes } from "../settings/settings.ts";
+import { readCatalogue, readUncheckedRoutes } from "../settings/settings.ts";
 import { compileManifests, readManifestFiles } from "../sources/files/manifest-files.ts";
 import type { ProblemCounts } from "../sources/files/problem-list.ts";
 import type { CommandIo, ExitCode } from "./io.ts";
@@ -33,6 +34,7 @@ read too; where that is not allowed it says so, and the key counts as off.
   --kube             read a cluster, with the rights of the kubeconfig's user
 ${kubeFlagsUsage}
   --unchecked-routes ROUTES  the authorizer's setting (ALIASGUARD_UNCHECKED_ROUTES): an advice for each
+  --catalogue open|closed    as serve or the controller has it (ALIASGUARD_CATALOGUE) [open]
   -h, --help         this text
 
 Exit status: 0 clean or advice only, 1 invalid or disabled, or nothing could be read, 2 wrong usage.
@@ -59,23 +61,24 @@ export async function runLint(
     io.stdout(lintUsage);
     return 0;
   }
-  const { kube, uncheckedRoutes } = parsed;
-  if (kube !== undefined) return lintCluster({ flags: kube, uncheckedRoutes }, io, nowMs);
+  const { kube, uncheckedRoutes, catalogue } = parsed;
+  if (kube !== undefined)
+    return lintCluster({ flags: kube, uncheckedRoutes, catalogue }, io, nowMs);
   const read = await Promise.all(parsed.paths.map(readManifestFiles));
   const together = {
     files: read.flatMap(({ files }) => files),
     problems: read.flatMap(({ problems }) => problems),
   };
-  const { problems, problemCounts, found } = compileManifests(together, nowMs);
+  const { problems, problemCounts, found } = compileManifests(together, { nowMs, catalogue });
   for (const problem of problems.toSorted(byPlace)) io.stdout(`${problemLine(problem)}\n`);
   const where = `${together.files.length} files`;
   return conclude({ found, where, uncheckedRoutes }, problemCounts, io);
 }
 
-type Cluster = { readonly flags: KubeFlags; readonly uncheckedRoutes: readonly string[] };
+type Cluster = Pick<LintArgs, "uncheckedRoutes" | "catalogue"> & { readonly flags: KubeFlags };
 
 async function lintCluster(
-  { flags, uncheckedRoutes }: Cluster,
+  { flags, uncheckedRoutes, catalogue }: Cluster,
   io: Io,
   nowMs: number,
 ): Promise<ExitCode> {
@@ -83,7 +86,9 @@ async function lintCluster(
     "./kube-objects.ts"
   );
   try {
-    const read = await withKube(flags, (connection) => readClusterPolicy(connection, nowMs));
+    const read = await withKube(flags, (connection) =>
+      readClusterPolicy(connection, { nowMs, catalogue }),
+    );
     const counts = { invalid: 0, disabled: 0, advice: 0 };
     for (const problem of read.problems) {
       const { severity, message } = problem;
@@ -143,6 +148,7 @@ type LintArgs = {
   /** undefined: files. */
   readonly kube: KubeFlags | undefined;
   readonly uncheckedRoutes: readonly string[];
+  readonly catalogue: CatalogueWord;
 };
 
 /** A text says what is wrong with the arguments. */
@@ -154,16 +160,21 @@ function parseLintArgs(args: readonly string[], env: CommandIo["env"]): LintArgs
         kube: { type: "boolean", default: false },
         ...kubeFlagOptions,
         "unchecked-routes": { type: "string" },
+        catalogue: { type: "string" },
         help: { type: "boolean", short: "h", default: false },
       },
       allowPositionals: true,
     });
     const { help, kube, "unchecked-routes": routes } = values;
     const given = new Map(routes === undefined ? [] : [["unchecked-routes", routes]]);
-    const { routes: uncheckedRoutes, issues } = readUncheckedRoutes(given, env);
+    const { routes: uncheckedRoutes, issues: routeIssues } = readUncheckedRoutes(given, env);
+    const issues = [...routeIssues];
+    const read = readCatalogue(values.catalogue, env);
+    issues.push(...read.issues);
     if (issues.length > 0) return issues.join("\n");
+    const { catalogue } = read;
     const flags = kube ? toKubeFlags(values) : undefined;
-    const parsed = { help, paths: positionals, kube: flags, uncheckedRoutes };
+    const parsed = { help, paths: positionals, kube: flags, uncheckedRoutes, catalogue };
     if (help) return parsed;
     const fault = kubeFlagsFault(values, { isAsked: kube, wants: "--kube" });
     if (fault !== undefined) return fault;

@@ -22,11 +22,11 @@ export type SourceDeps = {
 
 /** Gives what makes the source, once its modules are loaded. Rejects when there is no cluster to talk to. */
 export async function prepareSource(
-  { policy, policyConfigMap }: Settings,
+  { policy, policyConfigMap, catalogue }: Settings,
   { nowMs, reportProblem, reportCopy }: SourceDeps,
 ): Promise<(events: SourceEvents) => Source> {
   if (policyConfigMap === undefined) {
-    return (events) => createFileSource({ path: policy, nowMs, events });
+    return (events) => createFileSource({ path: policy, catalogue, nowMs, events });
   }
   const { createKubeClient } = await import("../kubernetes/client.ts");
   const { createReflector } = await import("../kubernetes/reflector.ts");

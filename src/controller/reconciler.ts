@@ -1,6 +1,7 @@
 // Level-triggered: whatever changed, one debounced job compiles everything that is there and writes the policy when it
 // is another; the statuses follow on their own. Missed and doubled events are harmless.
 
+import type { CatalogueWord } from "../core/permission/snapshot.ts";
 import { KubeError } from "../kubernetes/transport.ts";
 import {
   type DocumentSet,
@@ -33,6 +34,8 @@ export type ReconcilerDeps = Omit<StatusWriterDeps, "observe" | "isBusy"> & {
     entries: ReadonlySet<string>,
   ) => Promise<ReadonlyMap<string, SecretDigest>>;
   readonly writer: ConfigMapWriter;
+  /** Default: open. */
+  readonly catalogue?: CatalogueWord;
   readonly confirmer?: Confirmer;
   /** ConfigMaps that the policy may take beside its first one. */
   readonly shardsMax?: number;
@@ -222,7 +225,8 @@ class LevelReconciler implements Reconciler {
       this.#compiled = { ...before, objects };
       return this.#compiled;
     }
-    const fitted = fit(objects, { nowMs: this.#deps.nowMs(), secrets, decode }, shardsMax);
+    const { nowMs, catalogue = "open" } = this.#deps;
+    const fitted = fit(objects, { nowMs: nowMs(), catalogue, secrets, decode }, shardsMax);
     this.#decoder.keepOnly(objects);
     this.#changedAtMs = this.#deps.monotonicMs();
     this.#compiled = { objects, secrets, ...fitted, shardsMax };
@@ -265,11 +269,10 @@ const reasonOf = {
   duplicate: "Conflicted",
 } as const satisfies Record<LeftOutResource["why"], string>;
 
-function documentOf(
-  { resources, modelExists, policy }: Translation,
-  shardsMax: number,
-): EncodedDocument {
-  const about = { revision: policy.snapshot.revision, counts: policy.counts, modelExists };
+function documentOf({ resources, policy }: Translation, shardsMax: number): EncodedDocument {
+  const { revision, catalogue } = policy.snapshot;
+  const word: CatalogueWord = catalogue.closed ? "closed" : "open";
+  const about = { revision, counts: policy.counts, catalogue: word };
   return encodeDocument(resources, about, { shardsMax });
 }
 

@@ -1,8 +1,10 @@
 // What a status shows of an object beside its conditions, for columns and for who looks for a key: defaults filled in,
 // targets in one line, and of a key what is public.
 
+import { createAliasScope } from "../core/permission/alias-scope.ts";
 import { resolve } from "../core/permission/resolve.ts";
 import type { Alias, Snapshot, VirtualKey } from "../core/permission/snapshot.ts";
+import { createWork } from "../core/permission/work.ts";
 import type { ModelAliasResource, Resource } from "../policy/resources.ts";
 import { keyIdAnnotation, type PolicyObject, type StatusFields } from "./objects.ts";
 
@@ -78,11 +80,18 @@ function aliasOf({ alias, targets, stickyBy, hidden }: ModelAliasResource): Alia
 
 const nobody = { name: "", disabled: false, notBeforeMs: undefined, expiresAtMs: undefined };
 
+/** Targets that are looked at for one status: each of 10,000 aliases has one. */
+export const resolvesToStepsMax = 5000;
+
 /** For a caller without aliases of its own. Empty where the alias leads nowhere. */
 function resolvesTo(snapshot: Snapshot, resource: ModelAliasResource): readonly string[] {
   const alias = aliasOf(resource);
-  const aliases = new Map([[alias.name, alias]]);
+  const aliases = createAliasScope([alias]);
   const key: VirtualKey = { ...nobody, team: undefined, grant: undefined, aliases };
-  const resolution = resolve(snapshot, key, alias.name, { draw: 0, headers: new Map() });
+  // A pattern takes the shortest of its names like any other; `*` alone takes all.
+  const requested = alias.name.replace("*", "") || "*";
+  const lots = { draw: 0, headers: new Map<string, string>() };
+  const work = createWork(resolvesToStepsMax);
+  const resolution = resolve(snapshot, key, { requested, lots, work });
   return resolution.ok ? [...resolution.models].sort().slice(0, resolvesToMax) : [];
 }

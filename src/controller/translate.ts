@@ -1,6 +1,7 @@
 // The objects of one namespace -> the policy that the authorizers get, and what the status of each object should say.
 // Pure: the same objects give the same answer, in any order.
 
+import type { CatalogueWord } from "../core/permission/snapshot.ts";
 import { type CompiledPolicy, compilePolicy } from "../policy/compile/compile.ts";
 import type { CompileProblem } from "../policy/compile/context.ts";
 import { type DecodedResource, decodeResource } from "../policy/decode/decode.ts";
@@ -39,6 +40,8 @@ export function secretEntry({
 
 export type TranslateOptions = {
   readonly nowMs: number;
+  /** Default: open. */
+  readonly catalogue?: CatalogueWord;
   readonly secrets: ReadonlyMap<string, SecretDigest>;
   /** May remember what it decoded before. */
   readonly decode?: Decode;
@@ -56,7 +59,6 @@ export type Decode = (object: PolicyObject) => DecodedResource;
 export type Translation = {
   /** What the authorizers compile: every object that can be read, secrets already resolved to digests. */
   readonly resources: readonly Resource[];
-  readonly modelExists: boolean;
   readonly policy: CompiledPolicy;
   /** The status of an object at a time, once the policy is written or while it is not. */
   readonly statusOf: (object: PolicyObject, isWritten: boolean, atMs?: number) => DesiredStatus;
@@ -81,20 +83,24 @@ export function secretsNamedBy(
 
 export function translate(
   objects: readonly PolicyObject[],
-  { nowMs, secrets, decode = decodeResource, leftOut = new Map() }: TranslateOptions,
+  {
+    nowMs,
+    catalogue = "open",
+    secrets,
+    decode = decodeResource,
+    leftOut = new Map(),
+  }: TranslateOptions,
 ): Translation {
   const decoded = new Map<string, Decoded>();
   const resources: Resource[] = [];
-  let modelExists = false;
   for (const object of objects) {
     const { resource, problems } = decode(object);
-    modelExists ||= object.kind === "Model";
     const invalid = problems.filter(({ severity }) => severity === "invalid");
     const isReadable = resource !== undefined && invalid.length === 0;
     decoded.set(objectKey(object), { resource: isReadable ? resource : undefined, invalid });
     if (isReadable && !leftOut.has(objectKey(object))) resources.push(resource);
   }
-  const policy = compilePolicy(resources, { nowMs, modelExists, ...digestsOf(resources, secrets) });
+  const policy = compilePolicy(resources, { nowMs, catalogue, ...digestsOf(resources, secrets) });
   const problems = problemsByObject(policy.problems, secrets);
   const teams = new Map(
     resources.map((each) => [each.name, each] as const).filter(([, each]) => each.kind === "Team"),
@@ -106,7 +112,6 @@ export function translate(
   const usableKeys = createKeyCounter(policy);
   return {
     resources: resources.flatMap((resource) => withDigests(resource, secrets) ?? []),
-    modelExists,
     policy,
     statusOf: (object, isWritten, atMs = nowMs) => {
       const key = objectKey(object);

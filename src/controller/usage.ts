@@ -1,15 +1,19 @@
 // How many VirtualKeys can use each ModelAlias, counted one alias at a time: whoever asks decides when it costs.
 
+import { findAlias, isEmptyScope, lookupOf } from "../core/permission/alias-scope.ts";
 import { authorizeModel } from "../core/permission/authorize.ts";
-import { aliasScopes, findAlias } from "../core/permission/resolve.ts";
 import type { Grant, Team, VirtualKey } from "../core/permission/snapshot.ts";
+import { createWork, decisionStepsMax, spend } from "../core/permission/work.ts";
 import type { CompiledPolicy } from "../policy/compile/compile.ts";
 
 /** Pairs of an alias and a class of keys that are looked at in all; beyond, nothing is counted. */
 export const usagePairsMax = 1_000_000;
 
-/** By metadata.name of the ModelAlias. */
-export type UsageCounter = (name: string) => number;
+/** Steps of counting one alias: what needs more is not counted. */
+export const usageStepsMax = 2_000_000;
+
+/** By metadata.name of the ModelAlias; undefined: it would take too long. */
+export type UsageCounter = (name: string) => number | undefined;
 
 /**
  * Counts the keys that are valid at `nowMs`, reach this very object by its alias and are granted what it leads to. Keys
@@ -26,10 +30,16 @@ export function createUsageCounter(
   return (name) => {
     const alias = aliases.get(name);
     if (alias === undefined) return 0;
+    // A pattern is asked for by the shortest of its names.
+    const requested = alias.name.replace("*", "") || "*";
+    const all = createWork(usageStepsMax);
     let count = 0;
     for (const { key, keys } of classes) {
-      const isReached = findAlias(aliasScopes(snapshot, key), alias.name) === alias;
-      if (isReached && authorizeModel(snapshot, key, alias.name, lots).ok) count += keys;
+      if (all.stepsLeft < 0) return undefined;
+      const work = createWork(decisionStepsMax);
+      const isReached = findAlias(lookupOf(snapshot, key), requested) === alias;
+      if (isReached && authorizeModel(snapshot, key, { requested, lots, work }).ok) count += keys;
+      spend(all, decisionStepsMax - work.stepsLeft);
     }
     return count;
   };
@@ -77,14 +87,14 @@ function classesOf(valid: ReadonlySet<VirtualKey>): readonly KeyClass[] {
     if (key.team !== undefined && key.team.team === undefined) continue;
     const byTeam = alike.get(key.grant) ?? new Map<Team | undefined, KeyClass>();
     alike.set(key.grant, byTeam);
-    const known = key.aliases.size === 0 ? byTeam.get(key.team?.team) : undefined;
+    const known = isEmptyScope(key.aliases) ? byTeam.get(key.team?.team) : undefined;
     if (known !== undefined) {
       known.keys += 1;
       continue;
     }
     const fresh = { key, keys: 1 };
     classes.push(fresh);
-    if (key.aliases.size === 0) byTeam.set(key.team?.team, fresh);
+    if (isEmptyScope(key.aliases)) byTeam.set(key.team?.team, fresh);
   }
   return classes;
 }

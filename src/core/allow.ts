@@ -11,14 +11,12 @@ import type { Operation } from "./http/operations.ts";
 import { keyParameter, queryKey } from "./http/query-rules.ts";
 import type { PathModel } from "./http/routes.ts";
 import { editTarget, encodeModel, type Target } from "./http/target.ts";
-import type { Resolution } from "./permission/resolve.ts";
+import type { Resolved } from "./permission/authorize.ts";
 import type { Snapshot, VirtualKey } from "./permission/snapshot.ts";
 import type { AuthzRequest } from "./request.ts";
 
 /** A place in the body that names a model, and what the name was resolved and authorized to be. */
 export type ResolvedToken = { readonly token: ModelToken; readonly resolution: Resolved };
-
-type Resolved = Extract<Resolution, { ok: true }>;
 
 /** Where the model stands in the target, beside or instead of the body. */
 export type TargetModel =
@@ -75,20 +73,26 @@ export function allow({ settings, headerRules }: AllowDeps, allowed: Allowed): A
     bodyEdits: settings.bodyEdits === "splice" ? bodyEdits(snapshot, bytes, allowed.tokens) : [],
     path: newPath(settings, allowed),
     setHeaders,
-    upstreamCredential: snapshot.catalogue?.get(model)?.upstreamCredential,
+    upstreamCredential: snapshot.catalogue.models.get(model)?.upstreamCredential,
     removeHeaders: removal.names,
     droppedHeaders: removal.dropped,
   };
 }
 
 export function upstreamName(snapshot: Snapshot, model: string): string {
-  return snapshot.catalogue?.get(model)?.upstreamName ?? model;
+  return snapshot.catalogue.models.get(model)?.upstreamName ?? model;
 }
 
 /** Whether the backend knows the model by another name than the one that stands there. */
 export function needsEdit(snapshot: Snapshot): (resolved: ResolvedToken) => boolean {
   return ({ token, resolution }) => upstreamName(snapshot, resolution.model) !== token.name;
 }
+
+/**
+ * What stands raw in a target and is more than a part of a name to some server: a space where it is "+", the end of a path
+ * or of a parameter where it is ";".
+ */
+const needsEscapes = /[^\w.:/@=~%-]/;
 
 /** The target for the backend, where it differs: canonical, with the model's name there, without the caller's key. */
 function newPath(settings: DecisionSettings, allowed: Allowed): string | undefined {
@@ -99,13 +103,16 @@ function newPath(settings: DecisionSettings, allowed: Allowed): string | undefin
   let path = allowed.backendPath;
   if (targetModel?.place === "path" && !toRouter) {
     const { raw, before, after } = targetModel.model;
-    // A raw "+" is a space to some decoders.
-    if (name !== requestedModel || raw.includes("+"))
+    if (name !== requestedModel || needsEscapes.test(raw)) {
       path = `${before}${encodeModel(name)}${after}`;
+    }
   }
   if (toRouter) path = operation.routerPath ?? path;
   const parameter = targetModel?.place === "query" ? targetModel.parameter : undefined;
-  if (parameter !== undefined && (name !== requestedModel || toRouter)) {
+  const mustEdit =
+    targetModel?.place === "query" &&
+    (name !== requestedModel || toRouter || needsEscapes.test(targetModel.raw));
+  if (parameter !== undefined && mustEdit) {
     const replace = new Map([[parameter, encodeModel(name)]]);
     const rename = toRouter ? { from: parameter, to: "model" } : undefined;
     return editTarget(target, { path, replace, remove, rename });
@@ -115,7 +122,7 @@ function newPath(settings: DecisionSettings, allowed: Allowed): string | undefin
 
 /** Whether one of the models that can run may be served by what chooses by itself. */
 export function isForRouter(snapshot: Snapshot, models: readonly string[]): boolean {
-  return models.some((model) => snapshot.catalogue?.get(model)?.backend !== "leaf");
+  return models.some((model) => snapshot.catalogue.models.get(model)?.backend !== "leaf");
 }
 
 /** The target without the caller's key, where it holds one that is not kept. */

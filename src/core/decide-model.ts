@@ -24,9 +24,15 @@ import { queryModel } from "./http/query-rules.ts";
 import type { PathModel } from "./http/routes.ts";
 import type { Target } from "./http/target.ts";
 import type { JsonScanner } from "./json/scan.ts";
-import { type Authorization, authorizeModel, refuseRawModel } from "./permission/authorize.ts";
-import type { Resolution } from "./permission/resolve.ts";
+import {
+  type Authorization,
+  authorizeModel,
+  type Resolved,
+  refuseRawModel,
+} from "./permission/authorize.ts";
+import { isPathSafeModelName } from "./permission/model-name.ts";
 import type { Snapshot, VirtualKey } from "./permission/snapshot.ts";
+import type { Work } from "./permission/work.ts";
 import type { AuthzRequest, DecisionContext } from "./request.ts";
 
 export type ModelDeps = {
@@ -49,6 +55,10 @@ export type Subject = {
   readonly pathModel: PathModel | undefined;
   /** The path that the backend knows in place of the target's. */
   readonly backendPath: string;
+  /** What may still be looked at, for all the models that the request names together. */
+  readonly work: Work;
+  /** What was found out about a name, for it may stand in many places. */
+  readonly authorizations: Map<string, Authorization>;
 };
 
 /** A subject whose body is what is looked at next. */
@@ -68,6 +78,9 @@ export function decideQuery(deps: ModelDeps, facts: Facts, subject: Subject): De
   const authorization = authorize(subject, found.name);
   if (!authorization.ok) return forbid(facts, authorization);
   const { resolution } = authorization;
+  if (!isPathSafeModelName(upstreamName(subject.snapshot, resolution.model))) {
+    return deny(facts, "model_conflict", { name: parameter });
+  }
   const targetModel: TargetModel = { place: "query", parameter, raw: found.raw };
   const rest = { tokens: [], bytes: noBytes, setContentType: false };
   return allow(deps, { ...subject, ...rest, targetModel, requestedModel: found.name, resolution });
@@ -88,7 +101,7 @@ export function decideBody(deps: ModelDeps, facts: Facts, subject: BodySubject):
   const authorization = authorize(subject, requestedModel);
   if (!authorization.ok) return forbid(facts, authorization);
   const { resolution } = authorization;
-  if (pathModel?.canHold(upstreamName(snapshot, resolution.model)) === false) {
+  if (pathModel !== undefined && !canHold(pathModel, upstreamName(snapshot, resolution.model))) {
     return deny(facts, "model_conflict", { name: "path" });
   }
   const misread = pathModel && refusedReading(subject, pathModel, resolution);
@@ -106,10 +119,9 @@ export function decideBody(deps: ModelDeps, facts: Facts, subject: BodySubject):
     if (!other.ok) return forbid(facts, other, { name: token.place });
     nested.push({ token, resolution: other.resolution });
   }
-  const models = [resolution, ...nested.map((each) => each.resolution)].flatMap(
-    (each) => each.models,
-  );
-  const described = new Set(models.map((model) => snapshot.catalogue?.get(model)));
+  const resolutions = new Set([resolution, ...nested.map((each) => each.resolution)]);
+  const models = [...resolutions].flatMap((each) => each.models);
+  const described = new Set(models.map((model) => snapshot.catalogue.models.get(model)));
   const field = refusedField(reading, settings, described);
   if (field !== undefined) return deny(facts, "field_not_allowed", field);
   // Without body edits only the main model follows the header; an alias beside it would reach the backend as it is.
@@ -142,8 +154,19 @@ function readBody(
   return readMultipartBody(bytes, { ...options, boundary: admission.media.boundary });
 }
 
-function authorize({ snapshot, key, context, request }: Subject, name: string): Authorization {
-  return authorizeModel(snapshot, key, name, { draw: context.draw, headers: request.headers });
+function authorize(subject: Subject, name: string): Authorization {
+  const { snapshot, key, context, request, work, authorizations } = subject;
+  const known = authorizations.get(name);
+  if (known !== undefined) return known;
+  const lots = { draw: context.draw, headers: request.headers };
+  const authorization = authorizeModel(snapshot, key, { requested: name, lots, work });
+  authorizations.set(name, authorization);
+  return authorization;
+}
+
+/** Whether the path is read back alike with this name in it, by whatever decodes it first. */
+function canHold(pathModel: PathModel, upstream: string): boolean {
+  return isPathSafeModelName(upstream) && pathModel.canHold(upstream);
 }
 
 function forbid(
@@ -159,7 +182,7 @@ function forbid(
  * must be granted too. Every model that can run is looked at, so that no lot decides whether the caller is served.
  */
 function refusedReading(
-  { snapshot, key }: Subject,
+  { snapshot, key, work }: Subject,
   { after }: PathModel,
   { models, hops }: Main["resolution"],
 ): Extract<Authorization, { ok: false }> | undefined {
@@ -168,7 +191,7 @@ function refusedReading(
     const name = upstreamName(snapshot, model);
     const [reading = ""] = name.split(":", 1);
     if (reading === name || !isForRouter(snapshot, [model])) continue;
-    const refusal = refuseRawModel(snapshot, key, reading);
+    const refusal = refuseRawModel(snapshot, key, { name: reading, work });
     if (refusal === undefined) continue;
     const trace = { ...refusal, hops: [...hops, name], model: reading };
     return { ok: false, reason: "model_not_granted", trace };
@@ -178,7 +201,7 @@ function refusedReading(
 
 type Main = {
   readonly requestedModel: string;
-  readonly resolution: Extract<Resolution, { ok: true }>;
+  readonly resolution: Resolved;
 };
 
 type MainTokens =
@@ -212,6 +235,6 @@ function isMain(
   if (name === requestedModel) return true;
   const other = authorize(subject, name);
   if (!other.ok) return false;
-  const [first, ...rest] = new Set([...resolution.models, ...other.resolution.models]);
-  return first !== undefined && rest.length === 0;
+  const [ours, theirs] = [resolution.choices, other.resolution.choices];
+  return ours.length === 1 && theirs.length === 1 && ours[0] === theirs[0];
 }

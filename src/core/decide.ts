@@ -24,6 +24,7 @@ import { createModelLister, ollamaAnswers, toModel, toModelList } from "./model-
 import { pass } from "./pass.ts";
 import { authorizeModel } from "./permission/authorize.ts";
 import type { Snapshot } from "./permission/snapshot.ts";
+import { createWork, decisionStepsMax } from "./permission/work.ts";
 import type { AuthzRequest, DecisionContext } from "./request.ts";
 
 export type Decide = (
@@ -121,8 +122,11 @@ function begin(
   if (operation.isUnchecked) {
     return decided(pass(deps, { facts, key, snapshot, request, operation, target }));
   }
-  const seen = { snapshot, key, request, context };
-  const subject: Subject = { ...seen, operation, target, pathModel, backendPath };
+  const subject: Subject = {
+    ...{ snapshot, key, request, context, operation, target, pathModel, backendPath },
+    work: createWork(decisionStepsMax),
+    authorizations: new Map(),
+  };
   if (operation.answers !== undefined) return decided(answerModels(deps, facts, subject));
   if (operation.modelPlace === "query") return decided(decideQuery(deps, facts, subject));
   const admission = admitBodyHeaders(request, operation, deps.settings);
@@ -198,20 +202,22 @@ function shownPath(target: string): DenyDetail {
 function answerModels(
   { listModels }: Deps,
   facts: Facts,
-  { snapshot, key, operation, target, pathModel, request, context }: Subject,
+  { snapshot, key, operation, target, pathModel, request, context, work }: Subject,
 ): Decision {
   if (operation.answers === "version" || operation.answers === "running") {
     return answer(facts, operation.name, JSON.stringify(ollamaAnswers[operation.answers]));
   }
   if (pathModel === undefined) {
-    const list = { names: listModels(snapshot, key), query: target.query };
+    const names = listModels(snapshot, key);
+    if (names === undefined) return deny(facts, "policy_too_complex");
+    const list = { names, query: target.query };
     const body = JSON.stringify(toModelList(facts.dialect, snapshot, list));
     return answer(facts, operation.name, body);
   }
   const { name } = pathModel;
   facts.requestedModel = name;
   const lots = { draw: context.draw, headers: request.headers };
-  const authorization = authorizeModel(snapshot, key, name, lots);
+  const authorization = authorizeModel(snapshot, key, { requested: name, lots, work });
   if (!authorization.ok) return deny(facts, authorization.reason, {}, authorization.trace);
   return answer(facts, operation.name, JSON.stringify(toModel(facts.dialect, snapshot, name)));
 }

@@ -166,6 +166,9 @@ export const denials = {
   model_not_granted: modelForbidden,
   model_denied: modelForbidden,
   alias_unusable: modelForbidden,
+  fallback_unknown: modelForbidden,
+  // For the caller like any model that it may not use: nothing that it can do will help.
+  policy_too_complex: modelForbidden,
   upstream_credential_missing: {
     status: 503,
     code: "upstream_credential_missing",

@@ -3,26 +3,46 @@
 
 import { hash } from "node:crypto";
 import type { Dialect } from "./denials.ts";
+import { findAlias, lookupOf } from "./permission/alias-scope.ts";
 import { authorizeModel } from "./permission/authorize.ts";
-import { aliasScopes, findAlias, type Lots } from "./permission/resolve.ts";
+import type { Lots } from "./permission/resolve.ts";
 import type { Grant, Snapshot, VirtualKey } from "./permission/snapshot.ts";
+import { createWork, decisionStepsMax, listStepsMax, spend } from "./permission/work.ts";
 
 /** A list that is not sticky to anything: which target a weighted alias would run does not change whether it may. */
 const noLots: Lots = { draw: 0, headers: new Map() };
 
-/** Names that `key` can call, sorted, without hidden aliases. */
-export function listModels(snapshot: Snapshot, key: VirtualKey): readonly string[] {
-  const scopes = aliasScopes(snapshot, key);
+/**
+ * Names that `key` can call, sorted, without hidden aliases and without patterns: those are no names. undefined: there is
+ * too much to look at.
+ */
+export function listModels(snapshot: Snapshot, key: VirtualKey): readonly string[] | undefined {
+  const lookup = lookupOf(snapshot, key);
+  const { catalogue } = snapshot;
+  const work = createWork(listStepsMax);
   const names = new Set<string>();
-  for (const scope of scopes) for (const name of scope.keys()) names.add(name);
-  if (snapshot.catalogue !== undefined)
-    for (const name of snapshot.catalogue.keys()) names.add(name);
+  const add = (more: Iterable<string>): void => {
+    for (const name of more) if (spend(work, 1)) names.add(name);
+  };
+  for (const { exact } of lookup.scopes) add(exact.keys());
+  add(catalogue.models.keys());
   // A wildcard in an open catalogue lists nothing by itself: nobody knows what it stands for.
-  else for (const grant of grantsOf(key)) for (const name of grant.models.exact) names.add(name);
-  return [...names]
-    .filter((name) => findAlias(scopes, name)?.hidden !== true)
-    .filter((name) => authorizeModel(snapshot, key, name, noLots).ok)
-    .sort((a, b) => (a < b ? -1 : 1));
+  for (const grant of catalogue.closed ? [] : grantsOf(key)) {
+    for (const { exact } of grant.models) add(exact);
+  }
+  const callable: string[] = [];
+  for (const name of names) {
+    if (work.stepsLeft < 0) return undefined;
+    if (findAlias(lookup, name)?.hidden === true) continue;
+    // No more than a request for this very name may take.
+    const own = createWork(Math.min(decisionStepsMax, work.stepsLeft));
+    const had = own.stepsLeft;
+    if (authorizeModel(snapshot, key, { requested: name, lots: noLots, work: own }).ok) {
+      callable.push(name);
+    }
+    spend(work, had - own.stepsLeft);
+  }
+  return work.stepsLeft < 0 ? undefined : callable.sort((a, b) => (a < b ? -1 : 1));
 }
 
 /** Most lists that are remembered; each may be as long as the policy. */
@@ -33,7 +53,7 @@ const listsKept = 64;
  * is decided. A snapshot never changes, so what was listed holds until the next one.
  */
 export function createModelLister(): typeof listModels {
-  const kept = new Map<VirtualKey, readonly string[]>();
+  const kept = new Map<VirtualKey, readonly string[] | "too much">();
   let of: WeakRef<Snapshot> | undefined;
   return (snapshot, key) => {
     if (of?.deref() !== snapshot) {
@@ -41,11 +61,11 @@ export function createModelLister(): typeof listModels {
       of = new WeakRef(snapshot);
     }
     const known = kept.get(key);
-    if (known !== undefined) return known;
+    if (known !== undefined) return known === "too much" ? undefined : known;
     const names = listModels(snapshot, key);
     const [oldest] = kept.keys();
     if (kept.size >= listsKept && oldest !== undefined) kept.delete(oldest);
-    kept.set(key, names);
+    kept.set(key, names ?? "too much");
     return names;
   };
 }
@@ -68,7 +88,7 @@ export function toModel(dialect: Dialect, snapshot: Snapshot, name: string): obj
   switch (dialect) {
     case "openai":
     case "azure": {
-      const ownedBy = snapshot.catalogue?.get(name)?.ownedBy ?? "aliasguard";
+      const ownedBy = snapshot.catalogue.models.get(name)?.ownedBy ?? "aliasguard";
       return { id: name, object: "model", created: 0, owned_by: ownedBy };
     }
     case "anthropic":

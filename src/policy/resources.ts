@@ -27,6 +27,7 @@ type Metadata<Kind extends ResourceKind> = ResourceIdentity & {
 export type TargetSpec = { readonly model: string; readonly weight: number };
 
 export type ModelAliasResource = Metadata<"ModelAlias"> & {
+  /** With one `*` at its end: for all names that begin like it. */
   readonly alias: string;
   /** At least one, and at least one with a weight above 0. */
   readonly targets: readonly TargetSpec[];
@@ -41,7 +42,7 @@ export type ModelAliasResource = Metadata<"ModelAlias"> & {
 export type GrantSpec = {
   /** Model names and `*` patterns. */
   readonly models: readonly string[];
-  /** Exact alias names. */
+  /** Aliases by their name as written: the `*` of a pattern is a part of it. */
   readonly aliases: readonly string[];
   /** Names of AccessGroups. */
   readonly groups: readonly string[];
@@ -90,6 +91,8 @@ export type ModelResource = Metadata<"Model"> & {
   readonly bodyFields: readonly string[];
   readonly refusedFields: readonly string[];
   readonly ownedBy: string | undefined;
+  /** Canonical names of models that its backend may run in its stead. */
+  readonly fallbacks: readonly string[];
   readonly upstreamCredential: UpstreamCredential | undefined;
 };
 

@@ -3,6 +3,7 @@
 import { isBodyField, isRefusableField } from "../core/body/field-table.ts";
 import type { DecisionSettings } from "../core/decision-settings.ts";
 import { keyCarriers } from "../core/http/credential.ts";
+import { type CatalogueWord, catalogueWords } from "../core/permission/snapshot.ts";
 import { isListenAddress, isParameterName, isTcpAddress } from "./grammar.ts";
 import { readHttpSettings, readRoutes } from "./http-settings.ts";
 import {
@@ -47,6 +48,11 @@ export const settingRows = [
     "policy-configmap",
     "",
     "NAMESPACE/NAME of the ConfigMap that a controller writes; watched, so Kubernetes is needed.",
+  ),
+  row(
+    "catalogue",
+    "open",
+    "open, or closed: only models that are catalogued (kind Model) can run. For policies from files; a ConfigMap says it itself.",
   ),
   row(
     "listen",
@@ -145,6 +151,8 @@ export type Settings = {
   /** Path of the manifests; where a ConfigMap is the source, of a mounted copy of it, or empty. */
   readonly policy: string;
   readonly policyConfigMap: { readonly namespace: string; readonly name: string } | undefined;
+  /** Of a policy from files. */
+  readonly catalogue: CatalogueWord;
   readonly listen: readonly string[];
   readonly admin: string;
   readonly logLevel: LogLevel;
@@ -192,6 +200,7 @@ export function readSettings(args: readonly string[], env: Env): SettingsResult 
   const settings: Settings = {
     policy: policy.text,
     policyConfigMap: configMap.text === "" ? undefined : readConfigMap(configMap, reader),
+    catalogue: reader.choice(read("catalogue"), catalogueWords),
     listen: reader.list(read("listen"), isListenAddress, "host:port or unix:/path"),
     admin: reader.one(read("admin"), isTcpAddress, "host:port"),
     logLevel: reader.choice(read("log-level"), logLevels),
@@ -296,6 +305,17 @@ export function readUncheckedRoutes(
   const issues: string[] = [];
   const text = createLookup(given, env)("unchecked-routes");
   return { routes: readRoutes(text, createSettingReader(issues)), issues };
+}
+
+/** That setting alone, for commands that compile a policy and do not serve it. */
+export function readCatalogue(
+  given: string | undefined,
+  env: Env,
+): { readonly catalogue: CatalogueWord; readonly issues: readonly string[] } {
+  const issues: string[] = [];
+  const flags = new Map(given === undefined ? [] : [["catalogue", given] as const]);
+  const text = createLookup(flags, env)("catalogue");
+  return { catalogue: createSettingReader(issues).choice(text, catalogueWords), issues };
 }
 
 const variables: ReadonlySet<string> = new Set(settingRows.map(({ variable }) => variable));

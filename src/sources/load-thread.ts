@@ -35,7 +35,7 @@ async function answer(task: ThreadTask): Promise<ThreadAnswer> {
 }
 
 async function answerManifests(
-  { path, nowMs, wantedHash }: LoadRequest,
+  { path, nowMs, catalogue, wantedHash }: LoadRequest,
   parts: MessagePort,
 ): Promise<Crossing<LoadAnswer>> {
   // Not for documents: what parses YAML is the largest part of this thread.
@@ -45,7 +45,7 @@ async function answerManifests(
   if (wantedHash !== undefined && contentHash !== wantedHash) {
     return { kind: "changed", contentHash };
   }
-  const { policy, problems, problemCounts, found } = compileManifests(read, nowMs);
+  const { policy, problems, problemCounts, found } = compileManifests(read, { nowMs, catalogue });
   send(policy.snapshot, parts);
   const { invalid } = problemCounts;
   return { kind: "loaded", contentHash, counts: policy.counts, problems, invalid, found };

@@ -5,6 +5,7 @@ import { hash } from "node:crypto";
 import { createServer } from "node:http2";
 import { createDecider } from "../../src/core/decide.ts";
 import { defaultDecisionSettings } from "../../src/core/decision-settings.ts";
+import { createAliasScope, noAliases } from "../../src/core/permission/alias-scope.ts";
 import { toPatternSet } from "../../src/core/permission/pattern-set.ts";
 import type { KeyRecord, Snapshot } from "../../src/core/permission/snapshot.ts";
 import { createCheckHandler } from "../../src/envoy/ext-authz/handler.ts";
@@ -17,10 +18,14 @@ const [kind, keyCount] = process.argv.slice(2);
 
 function snapshotOf(count: number): Snapshot {
   const none = toPatternSet([]);
-  const grant = { models: toPatternSet(["vendor/model"]), aliases: new Set<string>(), deny: none };
+  const grant = {
+    models: [toPatternSet(["vendor/model"])],
+    aliases: new Set<string>(),
+    deny: none,
+  };
   const records = Array.from({ length: count }, (_, at): [string, KeyRecord] => {
     const name = `key-${at}`;
-    const key = { name, team: undefined, grant, aliases: new Map(), disabled: false } as const;
+    const key = { name, team: undefined, grant, aliases: noAliases, disabled: false } as const;
     const record = { key: { ...key, notBeforeMs: undefined, expiresAtMs: undefined } };
     const digest = hash("sha256", `bench-secret-${"0".repeat(20)}-${at}`, "hex");
     return [digest, { ...record, validUntilMs: undefined }];
@@ -29,8 +34,8 @@ function snapshotOf(count: number): Snapshot {
   const alias = { name: "alias", targets, stickyBy: { kind: "request" }, hidden: false } as const;
   return {
     revision: "0000000000000000",
-    catalogue: undefined,
-    aliases: new Map([["alias", alias]]),
+    catalogue: { closed: false, models: new Map() },
+    aliases: createAliasScope([alias]),
     keys: new Map(records),
   };
 }

@@ -84,7 +84,7 @@ async function benchReload(directory: string, keys: number): Promise<void> {
   const idle = await measured(() => new Promise((resolve) => setTimeout(resolve, 500)));
   await source.stop();
   const inline = await measured(async () => {
-    compileManifests(await readManifestFiles(directory), 0);
+    compileManifests(await readManifestFiles(directory), { nowMs: 0 });
   });
   const ms = Math.max(...reloads.map((reload) => reload.ms));
   const gapMs = Math.max(...reloads.map((reload) => reload.gapMs));
@@ -127,7 +127,7 @@ function configMapsOf(
 ): ReadonlyMap<string, ConfigMapData> {
   const { snapshot, counts } = compilePolicy(resources, { nowMs: 0 });
   const { revision } = snapshot;
-  const document = encodeDocument(resources, { revision, counts, modelExists: false });
+  const document = encodeDocument(resources, { revision, counts, catalogue: "open" });
   const items = new Map<string, ConfigMapData>();
   for (const [shard, text] of document.shards) {
     if (shard > 0) items.set(`policy-${shard}`, { data: { "policy.json": text } });

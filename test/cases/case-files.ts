@@ -9,6 +9,7 @@ import {
   type DecisionSettings,
   defaultDecisionSettings,
 } from "../../src/core/decision-settings.ts";
+import type { CatalogueWord } from "../../src/core/permission/snapshot.ts";
 import type { AuthzRequest, RequestBody } from "../../src/core/request.ts";
 import type { CompiledManifests } from "../../src/sources/files/manifest-files.ts";
 import { compileManifests, type ManifestFiles } from "../../src/sources/files/manifest-files.ts";
@@ -48,17 +49,18 @@ export function readCaseFiles(): readonly CaseFile[] {
 
 function readCaseFile(folder: string, file: string): CaseFile {
   const content = toFields(JSON.parse(readFileSync(join(folder, file), "utf8")), file, [
-    ...["about", "policy", "request", "settings", "cases"],
+    ...["about", "policy", "catalogue", "request", "settings", "cases"],
   ]);
-  const { policy: given, request = {}, settings = {}, cases } = content;
+  const { policy: given, catalogue = "open", request = {}, settings = {}, cases } = content;
+  assert.ok(catalogue === "open" || catalogue === "closed", file);
   assert.equal(typeof content["about"], "string", file);
   assert.ok(Array.isArray(cases), file);
   const manifestText = policyText(folder, given);
-  const base = { request, settings };
+  const base: Base = { request, settings, catalogue };
   return {
     file,
     manifestText,
-    policy: given === null ? undefined : compilePolicy(file, manifestText),
+    policy: given === null ? undefined : compilePolicy(file, manifestText, catalogue),
     cases: cases.flatMap((each: unknown) => readCase(file, base, each)),
   };
 }
@@ -88,15 +90,21 @@ function toManifests(given: unknown): readonly object[] {
   });
 }
 
-function compilePolicy(file: string, text: string): CompiledManifests {
+function compilePolicy(
+  ...[file, text, catalogue]: readonly [string, string, CatalogueWord]
+): CompiledManifests {
   const read: ManifestFiles = { files: [{ file, text }], problems: [] };
-  const compiled = compileManifests(read, caseNowMs);
+  const compiled = compileManifests(read, { nowMs: caseNowMs, catalogue });
   const invalid = compiled.problems.filter(({ severity }) => severity === "invalid");
   assert.deepEqual(invalid, [], file);
   return compiled;
 }
 
-type Base = { readonly request: unknown; readonly settings: unknown };
+type Base = {
+  readonly request: unknown;
+  readonly settings: unknown;
+  readonly catalogue: CatalogueWord;
+};
 
 /** A case and, behind it, its twin: the same request with one thing changed. */
 function readCase(file: string, base: Base, given: unknown): readonly Case[] {
@@ -105,7 +113,12 @@ function readCase(file: string, base: Base, given: unknown): readonly Case[] {
   const request = merged(base.request, fields["request"]);
   const { twin } = fields;
   const main = toCase(file, { fields, settings, request, hasTwin: twin !== undefined });
-  if (twin === undefined) return [main];
+  // The compiled policy has it, and `check` must be told.
+  const withFlags = (of: Case): Case => ({
+    ...of,
+    flags: base.catalogue === "open" ? of.flags : [...of.flags, `--catalogue=${base.catalogue}`],
+  });
+  if (twin === undefined) return [withFlags(main)];
   const twinFields = toFields(twin, `${main.name}: twin`, caseFields);
   const twinCase = toCase(file, {
     fields: { nowMs: fields["nowMs"], draw: fields["draw"], ...twinFields },
@@ -113,7 +126,7 @@ function readCase(file: string, base: Base, given: unknown): readonly Case[] {
     request: merged(request, twinFields["request"]),
     hasTwin: false,
   });
-  return [main, { ...twinCase, isTwin: true }];
+  return [main, { ...twinCase, isTwin: true }].map(withFlags);
 }
 
 const caseFields = ["name", "request", "settings", "nowMs", "draw", "want", "twin"];

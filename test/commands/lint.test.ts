@@ -124,10 +124,10 @@ describe("runLint with --kube", () => {
 
   it("names the object and the path of each problem; an invalid object spoils itself alone", async () => {
     api.put("models", "good", { spec: { name: "vendor/a" } });
-    api.put("models", "bad", { spec: { name: "a//b" } });
+    api.put("models", "bad", { spec: { name: "a,b" } });
     api.put("modelaliases", "round", { spec: { target: "round" } });
     api.put("virtualkeys", "bob", {
-      spec: { grants: { models: ["x", "../y"] }, keyHash: `sha256:${"a".repeat(64)}` },
+      spec: { grants: { models: ["x", "y?"] }, keyHash: `sha256:${"a".repeat(64)}` },
     });
     api.put("virtualkeys", "carol", { spec: { team: "none", secretRef: { name: "s", key: "k" } } });
     api.put("virtualkeys", "dave", { spec: { team: "none", keyHash: key } });

@@ -171,7 +171,7 @@ test("createReconciler tries again after a failure, at longer and longer interva
 });
 
 test("createReconciler tells of conditions that turn bad, and not of those that are fine from the start", async () => {
-  const bad = object("ModelAlias", "bad", { target: "a//b" });
+  const bad = object("ModelAlias", "bad", { target: "a,b" });
   const { done, reconciler, settle } = script([...aliases("good"), bad]);
   reconciler.request();
   await settle();

@@ -270,7 +270,7 @@ test("createStatusWriter forgets objects that are gone", async () => {
 });
 
 test("createStatusWriter tells of conditions that turned", async () => {
-  const it = script([alias("a", "a//b")]);
+  const it = script([alias("a", "a,b")]);
   await it.compile();
   assert.deepEqual(it.events, ["a Ready=False"]);
   const status: ObjectStatus | undefined = it.cluster.get("a")?.status;

@@ -10,9 +10,14 @@ import { hash, object } from "./objects.ts";
 
 const nowMs = Date.parse("2026-06-01T00:00:00Z");
 const none = { nowMs, secrets: new Map() } as const;
+const closed = { ...none, catalogue: "closed" } as const;
 
 /** Each condition as `Type=Status/Reason`. */
-function statusText(objects: readonly PolicyObject[], name: string, options = none): string {
+function statusText(
+  objects: readonly PolicyObject[],
+  name: string,
+  options: Parameters<typeof translate>[1] = none,
+): string {
   const translation = translate(objects, options);
   const found = objects.find(({ metadata }) => metadata.name === name);
   assert.ok(found);
@@ -47,7 +52,7 @@ test("translate accepts what is sound and says what an alias leads to", () => {
 
 test("translate disables an invalid object alone, and says why", () => {
   const objects = [
-    object("ModelAlias", "bad", { target: "a//b" }),
+    object("ModelAlias", "bad", { target: "a,b" }),
     object("ModelAlias", "good", { target: "a" }),
   ];
   assert.equal(
@@ -56,7 +61,7 @@ test("translate disables an invalid object alone, and says why", () => {
   );
   assert.equal(statusText(objects, "good"), sound);
   const { policy, statusOf } = translate(objects, none);
-  assert.deepEqual([...policy.snapshot.aliases.keys()], ["good"]);
+  assert.deepEqual([...policy.snapshot.aliases.exact.keys()], ["good"]);
   const [bad] = objects;
   assert.match(
     bad === undefined ? "" : (statusOf(bad, true).conditions[0]?.message ?? ""),
@@ -92,7 +97,8 @@ test("translate says what is missing: targets, teams, groups, cycles, chains", (
     object("Team", "poor", { grants: { groups: ["gone"], models: ["m"] } }),
     ...chain,
   ];
-  assert.equal(statusText(objects, "lost"), unusable("TargetNotFound"));
+  assert.equal(statusText(objects, "lost"), sound);
+  assert.equal(statusText(objects, "lost", closed), unusable("TargetNotFound"));
   assert.equal(statusText(objects, "round"), unusable("Cycle"));
   assert.equal(statusText(objects, "orphan"), unusable("TeamNotFound"));
   assert.equal(statusText(objects, "c0"), unusable("ChainTooLong"));
@@ -140,7 +146,7 @@ test("translate reads keys out of Secrets, and refuses missing and weak ones", (
   const [, , weak] = objects;
   const message = weak === undefined ? "" : statusOf(weak, true).conditions[1]?.message;
   assert.match(String(message), /is no key/);
-  const again = compilePolicy(resources, { nowMs, modelExists: false });
+  const again = compilePolicy(resources, { nowMs, catalogue: "open" });
   assert.deepEqual(again.snapshot.keys, policy.snapshot.keys);
   assert.deepEqual(
     again.problems.filter(({ severity }) => severity !== "advice"),
@@ -263,14 +269,17 @@ test("translate treats what has no room as if it were not there", () => {
   assert.equal(statusText(objects, "k", options), unusable("TeamNotFound"));
 });
 
-test("translate closes the catalogue for an invalid Model", () => {
-  const objects = [
-    object("Model", "m", { backend: "node" }),
-    object("ModelAlias", "a", { target: "x" }),
-  ];
-  const { policy, modelExists } = translate(objects, none);
-  assert.equal(modelExists, true);
-  assert.equal(policy.snapshot.catalogue?.size, 0);
+test("translate closes the catalogue by word, whatever Models there are", () => {
+  const objects = [object("Model", "m", {}), object("ModelAlias", "a", { target: "x" })];
+  const open = translate(objects, none).policy.snapshot.catalogue;
+  assert.deepEqual([open.closed, [...open.models.keys()]], [false, ["m"]]);
+  const closed = translate(objects, { ...none, catalogue: "closed" });
+  assert.equal(closed.policy.snapshot.catalogue.closed, true);
+  const [, alias] = objects;
+  assert.match(
+    String(alias && closed.statusOf(alias, true).conditions[1]?.reason),
+    /TargetNotFound/,
+  );
 });
 
 test("translate gives the same policy in any order", () => {

@@ -9,7 +9,7 @@ import { hash, object } from "./objects.ts";
 
 const nowMs = Date.parse("2026-06-01T00:00:00Z");
 
-function counts(objects: readonly PolicyObject[]): Readonly<Record<string, number>> {
+function counts(objects: readonly PolicyObject[]): Readonly<Record<string, number | undefined>> {
   const { policy } = translate(objects, { nowMs, secrets: new Map() });
   const counter = createUsageCounter(policy, nowMs);
   assert.ok(counter);

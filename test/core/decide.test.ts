@@ -210,6 +210,19 @@ const refusals: readonly (readonly [DenyReason, Parts])[] = [
     "alias_unusable",
     { snapshot: snapshot({ key: seedKey, aliases: scope({ "AgentX-LLM": "AgentX-LLM" }) }) },
   ],
+  [
+    "fallback_unknown",
+    {
+      snapshot: snapshot({
+        key: seedKey,
+        models: [model("AgentX-LLM", { fallbacks: ["nobody"] })],
+      }),
+    },
+  ],
+  [
+    "policy_too_complex",
+    { key: key({ grant: grant({ deny: Array.from({ length: 100_000 }, (_, at) => `${at}*`) }) }) },
+  ],
 ];
 
 test("decide refuses each request in which one thing is wrong, for that reason", () => {

@@ -1,5 +1,7 @@
 // The limits of docs/reference/limits.md: each number comes from the code that enforces it.
 
+import { resolvesToStepsMax } from "../../src/controller/shown.ts";
+import { usagePairsMax, usageStepsMax } from "../../src/controller/usage.ts";
 import { nestedModelsMax } from "../../src/core/body/draft.ts";
 import { toolDepthMax } from "../../src/core/body/hosted-tools.ts";
 import {
@@ -11,11 +13,15 @@ import { presentedKeyLengthMax, presentedKeyLengthMin } from "../../src/core/htt
 import { jsonKeysMax } from "../../src/core/json/keys.ts";
 import { jsonDepthMax, jsonNumberLengthMax } from "../../src/core/json/scan.ts";
 import { aliasHopsMax } from "../../src/core/permission/resolve.ts";
+import { decisionStepsMax, listStepsMax } from "../../src/core/permission/work.ts";
 import { modelNameBytesMax } from "../../src/core/request.ts";
 import { responseStreamsBytesMax } from "../../src/envoy/ext-proc/call.ts";
 import { chunkBytesMax } from "../../src/envoy/ext-proc/chunks.ts";
 import { idleBytesMax, unreadBytesMax } from "../../src/envoy/grpc/admission.ts";
 import { readMsMax } from "../../src/envoy/grpc/message-reader.ts";
+import { cycleMembersMax } from "../../src/policy/compile/alias-check.ts";
+import { aliasStepsMax } from "../../src/policy/compile/compile.ts";
+import { adviceStepsMax, problemsPerObjectMax } from "../../src/policy/compile/context.ts";
 import { policyLimits } from "../../src/policy/decode/limits.ts";
 import { configMapBytesMax } from "../../src/policy/document/shards.ts";
 import { bodyBytesMaxLimit } from "../../src/settings/settings.ts";
@@ -48,6 +54,7 @@ const policyLimitMeanings: Readonly<Record<keyof typeof policyLimits, string>> =
   objectNameLength: "characters of `metadata.name`, and of every reference to one",
   namespaceLength: "characters of a namespace",
   aliasTargets: "targets of one ModelAlias",
+  modelFallbacks: "fallbacks of one Model",
   aliasTeams: "Teams that one ModelAlias is visible to",
   targetWeight: "largest weight of a target",
   grantEntries: "entries of each list of a grant, and models of an AccessGroup",
@@ -69,6 +76,8 @@ export const limitRows: readonly Limits[] = [
       ["characters of a presented key", `${presentedKeyLengthMin} to ${presentedKeyLengthMax}`],
       ["characters of a model name", count(modelNameBytesMax)],
       ["aliases that a chain may pass", count(aliasHopsMax)],
+      ["steps of one decision", count(decisionStepsMax)],
+      ["steps of one list of models", count(listStepsMax)],
       ["largest `--body-bytes-max`", bytes(bodyBytesMaxLimit)],
       ["nesting of a JSON body", count(jsonDepthMax)],
       ["keys of one JSON object", count(jsonKeysMax)],
@@ -98,6 +107,18 @@ export const limitRows: readonly Limits[] = [
       ["problems that are named per file", count(problemsPerFileMax)],
       ["time to load", seconds(defaultLoadLimits.msMax)],
       ["memory to load", bytes(defaultLoadLimits.heapMibMax * 2 ** 20)],
+    ],
+  },
+  {
+    heading: "Compiling a policy",
+    rows: [
+      ["targets and look-ups to find aliases that can never be used", count(aliasStepsMax)],
+      ["members of a cycle that are named", count(cycleMembersMax)],
+      ["steps for advice", count(adviceStepsMax)],
+      ["problems that are named per object", count(problemsPerObjectMax)],
+      ["pairs of an alias and a kind of key in `usableByKeys`", count(usagePairsMax)],
+      ["steps of `usableByKeys` for one alias", count(usageStepsMax)],
+      ["targets that are looked at for `resolvesTo`", count(resolvesToStepsMax)],
     ],
   },
   {

@@ -69,6 +69,10 @@ export const remedies: Readonly<Record<DenyReason, string>> = {
     "`grants.deny` of the key or its team matches the name, an alias on the way or a model.",
   alias_unusable:
     "The alias leads to nothing, to itself or too far: its status and `aliasguard lint` say where.",
+  fallback_unknown:
+    "The catalogue is closed, and a fallback of the model is no Model: add it, or take it off `fallbacks`.",
+  policy_too_complex:
+    "Names times patterns are beyond the [steps of one decision](limits.md): the advice `too_much_work` names the object.",
   upstream_credential_missing:
     "The file or Secret entry that the Model names is not there or empty; a start logs it.",
   request_unreadable: "Envoy sent what is no request; its version or a filter before the check.",

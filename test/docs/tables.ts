@@ -18,7 +18,9 @@ import {
 } from "../../src/core/http/operations.ts";
 import { keyParameter } from "../../src/core/http/query-rules.ts";
 import { upstreamCredentialHeaders } from "../../src/core/permission/snapshot.ts";
+import { standInRows } from "../../src/core/permission/stand-in-models.ts";
 import { findingKinds } from "../../src/doctor/findings.ts";
+import { adviceRows } from "../../src/policy/compile/advice.ts";
 import { settingRows } from "../../src/settings/settings.ts";
 import { controllerMetricRows } from "../../src/telemetry/controller-metrics.ts";
 import { decisionLogFields, responseLogFields } from "../../src/telemetry/decision-log.ts";
@@ -55,6 +57,22 @@ const alerts = (parse(readFileSync(alertsFile, "utf8")) as Alerts).groups.flatMa
 );
 
 export const docTables: readonly DocTable[] = [
+  {
+    page: "reference/models.md",
+    heading: "Models that stand for others",
+    columns: ["names", "backend", "behind it runs"],
+    rows: standInRows.map(({ names, backend, picks }) => [
+      names.split(", ").map(code).join(", "),
+      backend,
+      picks,
+    ]),
+  },
+  {
+    page: "reference/models.md",
+    heading: "Advice",
+    columns: ["code", "when"],
+    rows: adviceRows.map(([word, text]) => [code(word), text]),
+  },
   {
     page: "reference/paths.md",
     heading: "Paths",

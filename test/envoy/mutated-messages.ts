@@ -6,6 +6,7 @@ import { hash } from "node:crypto";
 import { createDecider } from "../../src/core/decide.ts";
 import type { AllowDecision, Decision } from "../../src/core/decision.ts";
 import { defaultDecisionSettings } from "../../src/core/decision-settings.ts";
+import { createAliasScope, noAliases } from "../../src/core/permission/alias-scope.ts";
 import { toPatternSet } from "../../src/core/permission/pattern-set.ts";
 import type { Snapshot } from "../../src/core/permission/snapshot.ts";
 import { createCheckHandler } from "../../src/envoy/ext-authz/handler.ts";
@@ -22,15 +23,15 @@ export const chat = '{"model":"alias","messages":[{"role":"user","content":"hell
 
 export function snapshotOf(): Snapshot {
   const none = toPatternSet([]);
-  const grant = { models: toPatternSet([model]), aliases: new Set<string>(), deny: none };
-  const key = { name: "k", team: undefined, grant, aliases: new Map(), disabled: false } as const;
+  const grant = { models: [toPatternSet([model])], aliases: new Set<string>(), deny: none };
+  const key = { name: "k", team: undefined, grant, aliases: noAliases, disabled: false } as const;
   const record = { key: { ...key, notBeforeMs: undefined, expiresAtMs: undefined } };
   const targets = [{ model, weight: 1 }];
   const alias = { name: "alias", targets, stickyBy: { kind: "request" }, hidden: false } as const;
   return {
     revision: "0000000000000000",
-    catalogue: undefined,
-    aliases: new Map([["alias", alias]]),
+    catalogue: { closed: false, models: new Map() },
+    aliases: createAliasScope([alias]),
     keys: new Map([[hash("sha256", secret, "hex"), { ...record, validUntilMs: undefined }]]),
   };
 }

@@ -84,6 +84,7 @@ export const fullValues = {
     digest: `sha256:${"a".repeat(64)}`,
     pullPolicy: "Always",
   },
+  catalogue: "closed",
   upstreamCredentials: { secretName: "backend-keys" },
   imagePullSecrets: [{ name: "pull" }],
   runAsUser: 1001,

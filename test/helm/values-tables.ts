@@ -16,6 +16,7 @@ export type ValueRow = {
 /** Settings that the chart gives on the command line, or that mean nothing in it. */
 export const settingsOfTheChart: ReadonlySet<string> = new Set([
   ...["policy", "policy-configmap", "listen", "admin", "socket-mode", "upstream-credentials"],
+  "catalogue",
 ]);
 
 /** Every value that values.yaml describes, or that is described nowhere. */

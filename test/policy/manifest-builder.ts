@@ -41,6 +41,11 @@ export function compile(...resources: readonly Resource[]): CompiledPolicy {
   return compilePolicy(resources, { nowMs: Date.UTC(2026, 0, 1) });
 }
 
+/** Only what is catalogued can run. */
+export function compileClosed(...resources: readonly Resource[]): CompiledPolicy {
+  return compilePolicy(resources, { nowMs: Date.UTC(2026, 0, 1), catalogue: "closed" });
+}
+
 /** Severity, object and message of each problem, one line each. */
 export function lines({ problems }: CompiledPolicy): readonly string[] {
   return problems.map(({ severity, object, message }) => `${severity} ${object}: ${message}`);

@@ -4,11 +4,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { resolve } from "../../src/core/permission/resolve.ts";
+import { noAliases } from "../../src/core/permission/alias-scope.ts";
 import type { Snapshot, VirtualKey } from "../../src/core/permission/snapshot.ts";
 import { type CompiledPolicy, compilePolicy } from "../../src/policy/compile/compile.ts";
 import { decodeResource } from "../../src/policy/decode/decode.ts";
 import { type Resource, resourceKinds } from "../../src/policy/resources.ts";
+import { resolveName } from "../core/snapshot-builder.ts";
 
 const digest = "ab".repeat(32);
 const runs = { numRuns: 300 };
@@ -30,7 +31,7 @@ function keyOf({ snapshot }: CompiledPolicy): VirtualKey {
 }
 
 function isUsable(snapshot: Snapshot, key: VirtualKey, name: string): boolean {
-  return resolve(snapshot, key, name, { draw: 0, headers: new Map() }).ok;
+  return resolveName(snapshot, key, name, { draw: 0, headers: new Map() }).ok;
 }
 
 function isReported({ problems }: CompiledPolicy, object: string, alias?: string): boolean {
@@ -132,7 +133,7 @@ test("compilePolicy reports an alias of a key, team or everybody exactly when re
         const isBad = isReported(policy, "VirtualKey k", name);
         assert.equal(isUsable(snapshot, key, name), !isBad, `key ${name}`);
       }
-      const inTeam = { ...key, aliases: new Map() };
+      const inTeam = { ...key, aliases: noAliases };
       for (const name of Object.keys(ofTeam)) {
         const isBad = isReported(policy, "Team t", name);
         assert.equal(isUsable(snapshot, inTeam, name), !isBad, `team ${name}`);

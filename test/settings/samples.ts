@@ -32,6 +32,12 @@ export const samples: Readonly<Record<Row, Sample>> = {
     value: { namespace: "prod", name: "llm-policy" },
     bad: ["x", "/x", "x/", "a/b/c", "A/b", "a/B", "a b/c", `a/${"b".repeat(254)}`],
   },
+  catalogue: {
+    text: "closed",
+    read: ({ catalogue }) => catalogue,
+    value: "closed",
+    bad: ["", "shut", "Closed", "open,closed"],
+  },
   listen: {
     text: "[::1]:0, unix:/run/a.sock",
     read: ({ listen }) => listen,

@@ -36,6 +36,7 @@ test("readSettings has the defaults of the table", () => {
   assert.deepEqual(settingsOf([]), {
     policy: "p",
     policyConfigMap: undefined,
+    catalogue: "open",
     listen: ["127.0.0.1:9191"],
     admin: "127.0.0.1:9192",
     logLevel: "info",

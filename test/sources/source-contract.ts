@@ -64,7 +64,7 @@ export function testSourceContract(driver: SourceDriver): void {
         await put(policy);
         await settle();
       },
-      target: () => source.current()?.aliases.get("fast")?.targets[0]?.model,
+      target: () => source.current()?.aliases.exact.get("fast")?.targets[0]?.model,
     };
   };
   const { name, badVariants } = driver;
@@ -98,7 +98,7 @@ export function testSourceContract(driver: SourceDriver): void {
     await change(good("b"));
     assert.equal(target(), "b");
     assert.notEqual(source.current()?.revision, before?.revision);
-    assert.equal(before?.aliases.get("fast")?.targets[0]?.model, "a");
+    assert.equal(before?.aliases.exact.get("fast")?.targets[0]?.model, "a");
     assert.deepEqual(names(), ["replaced", "replaced"]);
   });
 

@@ -4,10 +4,10 @@
 import { readFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { createDecider } from "../../core/decide.ts";
-import type { Snapshot } from "../../core/permission/snapshot.ts";
+import type { CatalogueWord, Snapshot } from "../../core/permission/snapshot.ts";
 import type { AuthzRequest, DecisionContext } from "../../core/request.ts";
 import { askServer } from "../../envoy/ext-authz/client.ts";
-import { decisionFlags, readDecisionSettings } from "../../settings/settings.ts";
+import { decisionFlags, readCatalogue, readDecisionSettings } from "../../settings/settings.ts";
 import { compileManifests, readManifestFiles } from "../../sources/files/manifest-files.ts";
 import type { CommandIo, ExitCode } from "../io.ts";
 import {
@@ -33,6 +33,7 @@ Decides on one request as the server would, and explains it. Exit 0: allowed or 
   --method METHOD    [POST]
   --path PATH        [/v1/chat/completions]
   --header 'N: V'    one more request header; may be repeated
+  --catalogue open|closed    as serve or the controller has it (ALIASGUARD_CATALOGUE) [open]
   --json             print the decision as JSON
 
 With --kube; where its user may not read a Secret that a key names, that is said, the key counts as off, and it exits 1:
@@ -51,6 +52,7 @@ const options = {
   "key-file": { type: "string" },
   model: { type: "string" },
   body: { type: "string" },
+  catalogue: { type: "string" },
   method: { type: "string", default: "POST" },
   path: { type: "string", default: "/v1/chat/completions" },
   header: { type: "string", multiple: true, default: [] as string[] },
@@ -90,6 +92,8 @@ export async function runCheck(
   if (fault !== undefined) return usageError(io, fault);
   const decisionSettings = readDecisionSettings(settingFlags, io.env);
   if (!decisionSettings.ok) return usageError(io, decisionSettings.issues.join("\n"));
+  const { catalogue, issues } = readCatalogue(values.catalogue, io.env);
+  if (issues.length > 0) return usageError(io, issues.join("\n"));
   const request = await readRequest(values);
   if (typeof request === "string") return usageError(io, request);
   if (server !== undefined) return checkServer(server, { request, io, json: values.json });
@@ -99,8 +103,10 @@ export async function runCheck(
     io.stdout(values.json ? `${JSON.stringify(decision)}\n` : explain(request, decision));
     return decision.kind === "deny" ? 1 : 0;
   };
-  if (policy === undefined) return checkCluster(toKubeFlags(values), io, { context, decideOn });
-  const manifests = compileManifests(await readManifestFiles(policy), context.nowMs);
+  if (policy === undefined)
+    return checkCluster(toKubeFlags(values), io, { context, catalogue, decideOn });
+  const { nowMs } = context;
+  const manifests = compileManifests(await readManifestFiles(policy), { nowMs, catalogue });
   if (manifests.found === 0 || manifests.problems.some(({ severity }) => severity === "invalid")) {
     io.stderr(`aliasguard check: the policy cannot be used; see: aliasguard lint ${policy}\n`);
     return 1;
@@ -110,20 +116,21 @@ export async function runCheck(
 
 type Deciding = {
   readonly context: DecisionContext;
+  readonly catalogue: CatalogueWord;
   readonly decideOn: (snapshot: Snapshot) => ExitCode;
 };
 
 async function checkCluster(
   flags: KubeFlags,
   io: CommandIo,
-  { context, decideOn }: Deciding,
+  { context, catalogue, decideOn }: Deciding,
 ): Promise<ExitCode> {
   const { KubeFailure, objectProblemPlace, readClusterPolicy, withKube } = await import(
     "../kube-objects.ts"
   );
   try {
     const read = await withKube(flags, (connection) =>
-      readClusterPolicy(connection, context.nowMs),
+      readClusterPolicy(connection, { nowMs: context.nowMs, catalogue }),
     );
     if (read.objects === 0) {
       io.stderr(`aliasguard check: no resource of a policy found in namespace ${read.namespace}\n`);

@@ -110,6 +110,7 @@ function createController(settings: Options, { client, logger }: Deps) {
     writeStatus: writers.writeStatus,
     announce: writers.announce,
     isLeader: leads,
+    catalogue: settings.catalogue,
     nowMs: Date.now,
     monotonicMs,
     delay: (ms, signal) => kubeDelay(ms, signal).catch(() => undefined),

@@ -1,7 +1,9 @@
 // The flags of `aliasguard controller`, or what is wrong with them.
 
 import { parseArgs } from "node:util";
+import type { CatalogueWord } from "../../core/permission/snapshot.ts";
 import { documentShardsMax } from "../../policy/document/index-record.ts";
+import { readCatalogue } from "../../settings/settings.ts";
 import type { CommandIo, ExitCode } from "../io.ts";
 
 export const controllerUsage = `Usage: aliasguard controller --configmap NAME [options]
@@ -13,6 +15,7 @@ Compiles the custom resources of one namespace into ConfigMaps, which the author
   --namespace NS     [the pod's own, or the kubeconfig's]
   --lease NAME       of the Lease that the leader holds [NAME of the ConfigMap, and -controller]
   --kubeconfig FILE  [KUBECONFIG, ~/.kube/config or the pod's service account]
+  --catalogue WORD   open or closed: closed lets only catalogued models (kind Model) run [open] (ALIASGUARD_CATALOGUE)
   --shards-max N     ConfigMaps that the policy may take beside its first one, 1 to ${documentShardsMax} [${documentShardsMax}]
   --admin HOST:PORT  where /healthz, /readyz and /metrics answer [127.0.0.1:9192]
   --log-level LEVEL  debug, info, warn, error or silent [info] (ALIASGUARD_LOG_LEVEL)
@@ -23,6 +26,7 @@ const options = {
   namespace: { type: "string" },
   lease: { type: "string" },
   kubeconfig: { type: "string" },
+  catalogue: { type: "string" },
   "shards-max": { type: "string", default: String(documentShardsMax) },
   admin: { type: "string", default: "127.0.0.1:9192" },
   "log-level": { type: "string" },
@@ -34,6 +38,7 @@ export type ControllerFlags = {
   readonly namespace: string | undefined;
   readonly lease: string;
   readonly kubeconfig: string | undefined;
+  readonly catalogue: CatalogueWord;
   readonly shardsMax: number;
   readonly admin: string;
   readonly logLevel: string;
@@ -60,6 +65,9 @@ export function readControllerFlags(
     const { configmap, namespace, kubeconfig, admin } = values;
     if (configmap === undefined) return wrong("--configmap is required");
     const lease = values.lease ?? `${configmap}-controller`;
+    const { catalogue, issues } = readCatalogue(values.catalogue, io.env);
+    const [issue] = issues;
+    if (issue !== undefined) return wrong(issue);
     const logLevel = values["log-level"] ?? io.env["ALIASGUARD_LOG_LEVEL"] ?? "info";
     const shown = JSON.stringify;
     for (const [flag, name] of Object.entries({ configmap, namespace, lease })) {
@@ -80,7 +88,10 @@ export function readControllerFlags(
       const found = shown(values["shards-max"]);
       return wrong(`--shards-max must be 1 to ${documentShardsMax}: current value is ${found}`);
     }
-    return { configMap: configmap, namespace, lease, kubeconfig, shardsMax, admin, logLevel };
+    return {
+      ...{ configMap: configmap, namespace, lease, kubeconfig, catalogue },
+      ...{ shardsMax, admin, logLevel },
+    };
   } catch (error) {
     return wrong(error instanceof Error ? error.message : String(error));
   }

@@ -106,6 +106,8 @@ export function tokenOf(draft: Draft, { start, end }: Span, place: string): Mode
   // What the path overrides may be any text: Azure's clients write there what they like.
   const isFree = options.modelRule === "overridden" && place === "model";
   if (!isFree && !isModelName(name)) return refuse("model_invalid", detail);
+  // The mark that Envoy leaves where it replaced a byte: nobody knows what the caller's name was.
+  if (options.isText === true && name.includes("!")) return refuse("model_invalid", detail);
   return { name, offset: start, length, place, form: "json", prefix };
 }
 

@@ -1,7 +1,7 @@
 // The target of a request (`:path`): where its path, its query and its parameters stand, and exact edits of them. Bytes
 // are compared as they stand; only a model's name is ever decoded, once.
 
-import { isModelName } from "../permission/model-name.ts";
+import { isModelName, isPathSafeModelName } from "../permission/model-name.ts";
 
 export type Target = { readonly path: string; readonly query: string };
 
@@ -38,7 +38,7 @@ export function decodeOnce(text: string): string | undefined {
 /** A model's name as it stands in a path or a query; undefined where it is none. "/" may come raw or as %2F. */
 export function modelIn(text: string): string | undefined {
   const name = decodeOnce(text);
-  return name !== undefined && isModelName(name) ? name : undefined;
+  return name !== undefined && isModelName(name) && isPathSafeModelName(name) ? name : undefined;
 }
 
 /**
@@ -46,7 +46,9 @@ export function modelIn(text: string): string | undefined {
  * hold ASCII only, so this never throws.
  */
 export function encodeModel(name: string): string {
-  return encodeURIComponent(name);
+  return encodeURIComponent(name).replaceAll(/[!()]/g, (mark) => {
+    return `%${mark.charCodeAt(0).toString(16).toUpperCase()}`;
+  });
 }
 
 /** What a backend is to read in place of what came. */

@@ -2,12 +2,15 @@
 // models, so an alias cannot widen a grant, and an alias granted by name is a capability through that name only.
 
 import type { DenyReason } from "../denials.ts";
-import { matchesPatternSet } from "./pattern-set.ts";
+import { isDenied, isGranted, toPatternSet } from "./pattern-set.ts";
 import { type Lots, type Resolution, resolve } from "./resolve.ts";
-import type { Grant, Snapshot, VirtualKey } from "./snapshot.ts";
+import type { Catalogue, Grant, Snapshot, VirtualKey } from "./snapshot.ts";
+import { spend, type Work } from "./work.ts";
+
+export type Resolved = Extract<Resolution, { ok: true }>;
 
 export type Authorization =
-  | { readonly ok: true; readonly resolution: Extract<Resolution, { ok: true }> }
+  | { readonly ok: true; readonly resolution: Resolved }
   | { readonly ok: false; readonly reason: DenyReason; readonly trace: DenyTrace };
 
 export type DenyTrace = {
@@ -18,20 +21,32 @@ export type DenyTrace = {
   readonly refusedBy: "key" | "team" | undefined;
 };
 
+/** What is asked: a name, the lots that choose among weighted targets, and how much may be done to find out. */
+export type ModelRequest = {
+  readonly requested: string;
+  readonly lots: Lots;
+  readonly work: Work;
+};
+
 /** Resolves `requested` and checks all that it can lead to. There is no other way to an allow. */
 export function authorizeModel(
   snapshot: Snapshot,
   key: VirtualKey,
-  requested: string,
-  lots: Lots,
+  request: ModelRequest,
 ): Authorization {
-  const resolution = resolve(snapshot, key, requested, lots);
+  const { requested, work } = request;
+  const resolution = resolve(snapshot, key, request);
   if (!resolution.ok) {
     const { reason, model, hops } = resolution;
     return { ok: false, reason, trace: { model, hops, refusedBy: undefined } };
   }
   for (const [holder, grant] of effectiveGrants(key)) {
-    const refusal = refusalOf(grant, requested, resolution);
+    const refusal = refusalOf(grant, resolution, { catalogue: snapshot.catalogue, work });
+    // What was matched after the last step is not known.
+    if (work.stepsLeft < 0) {
+      const trace = { model: requested, hops: resolution.hops, refusedBy: holder };
+      return { ok: false, reason: "policy_too_complex", trace };
+    }
     if (refusal !== undefined) {
       const trace = { model: refusal.model, hops: resolution.hops, refusedBy: holder };
       return { ok: false, reason: refusal.reason, trace };
@@ -41,7 +56,9 @@ export function authorizeModel(
 }
 
 /** The grants that must all allow. A key with neither grant nor team gets an empty one, which allows nothing. */
-function effectiveGrants(key: VirtualKey): readonly (readonly ["key" | "team", Grant])[] {
+export function effectiveGrants(
+  key: VirtualKey,
+): readonly (readonly [holder: "key" | "team", grant: Grant])[] {
   const team = key.team?.team;
   if (key.team !== undefined && team === undefined) return [["team", emptyGrant]];
   const grants: ["key" | "team", Grant][] = [];
@@ -50,25 +67,25 @@ function effectiveGrants(key: VirtualKey): readonly (readonly ["key" | "team", G
   return grants.length === 0 ? [["key", emptyGrant]] : grants;
 }
 
-const emptyGrant: Grant = {
-  models: { exact: new Set(), wildcards: [] },
-  aliases: new Set(),
-  deny: { exact: new Set(), wildcards: [] },
-};
+const emptyGrant: Grant = { models: [], aliases: new Set(), deny: toPatternSet([]) };
 
 type Refusal = { readonly reason: "model_denied" | "model_not_granted"; readonly model: string };
 
 function refusalOf(
   grant: Grant,
-  requested: string,
-  resolution: Extract<Resolution, { ok: true }>,
+  { alias, names, models }: Resolved,
+  { catalogue, work }: { readonly catalogue: Catalogue; readonly work: Work },
 ): Refusal | undefined {
-  const { names, models, hops } = resolution;
-  const denied = names.find((name) => matchesPatternSet(grant.deny, name));
+  // Every name costs something, be there a pattern or not: lists of them are walked.
+  if (!spend(work, names.length)) return undefined;
+  const denied = names.find((name) => isDenied(grant.deny, name, work));
   if (denied !== undefined) return { reason: "model_denied", model: denied };
-  // The capability belongs to the name that the caller sent, and only where that name is an alias.
-  if (hops.length > 0 && grant.aliases.has(requested)) return undefined;
-  const missing = models.find((model) => !matchesPatternSet(grant.models, model));
+  // The capability belongs to the alias that took the caller's name, and to it alone.
+  if (alias !== undefined && grant.aliases.has(alias)) return undefined;
+  const missing = models.find((name) => {
+    const upstreamName = catalogue.models.get(name)?.upstreamName ?? name;
+    return !isGranted(grant.models, { name, upstreamName }, work);
+  });
   return missing === undefined ? undefined : { reason: "model_not_granted", model: missing };
 }
 
@@ -77,20 +94,21 @@ function refusalOf(
  * those that the backend knows by it. undefined: it is granted.
  */
 export function refuseRawModel(
-  snapshot: Snapshot,
+  { catalogue }: Snapshot,
   key: VirtualKey,
-  name: string,
+  { name, work }: { readonly name: string; readonly work: Work },
 ): Pick<DenyTrace, "refusedBy"> | undefined {
-  const entries = [...(snapshot.catalogue?.values() ?? [])].filter(
+  const entries = [...catalogue.models.values()].filter(
     ({ upstreamName }) => upstreamName === name,
   );
+  spend(work, catalogue.models.size);
   // In a closed catalogue nothing else can run.
-  const models = snapshot.catalogue === undefined ? [name] : entries.map((entry) => entry.name);
+  const own = catalogue.closed ? [] : [{ name, upstreamName: name }];
   for (const [refusedBy, grant] of effectiveGrants(key)) {
-    const isGranted = models.some(
-      (model) => matchesPatternSet(grant.models, model) && !matchesPatternSet(grant.deny, model),
+    const isAllowed = [...own, ...entries].some(
+      (model) => isGranted(grant.models, model, work) && !isDenied(grant.deny, model.name, work),
     );
-    if (!isGranted || matchesPatternSet(grant.deny, name)) return { refusedBy };
+    if (!isAllowed || isDenied(grant.deny, name, work) || work.stepsLeft < 0) return { refusedBy };
   }
   return undefined;
 }

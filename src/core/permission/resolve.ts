@@ -1,8 +1,12 @@
-// Requested model -> every model that can run, and the one that will. Aliases are looked up first, at every hop:
-// the key's own, then the team's, then everybody's.
+// Requested model -> every model that can run, and the one that will. Aliases are looked up first, at every hop; what a
+// backend may run in the stead of a model is declared by that model, and counts as well.
 
-import { hash } from "node:crypto";
-import type { Alias, AliasScope, Snapshot, VirtualKey } from "./snapshot.ts";
+import { findAlias, type Lookup, lookupOf, type NameOrigin, originAfter } from "./alias-scope.ts";
+import { chooseModel, type Lots } from "./choose.ts";
+import type { Alias, Catalogue, Snapshot, VirtualKey } from "./snapshot.ts";
+import { spend, type Work } from "./work.ts";
+
+export type { Lots };
 
 /** Most aliases on the way from the requested name to a model: a chain of 8 works, one of 9 does not. */
 export const aliasHopsMax = 8;
@@ -10,157 +14,124 @@ export const aliasHopsMax = 8;
 export type Resolution =
   | {
       readonly ok: true;
-      /** Aliases on the chosen way, the requested name first; empty when it was no alias. */
+      /** The alias that took the requested name, as written; undefined when it was none. */
+      readonly alias: string | undefined;
+      /** Names of aliases on the chosen way, the requested name first; empty when it was no alias. */
       readonly hops: readonly string[];
       /** The model that will run. */
       readonly model: string;
-      /** Every model that could have been chosen; each must be granted. */
+      /** Every model that could have been chosen. */
+      readonly choices: readonly string[];
+      /** Those, and every fallback that one of them declares, at whatever remove; each must be granted. */
       readonly models: readonly string[];
       /** Every name that can be passed, requested name and models included: what `deny` is matched against. */
       readonly names: readonly string[];
     }
-  | {
-      readonly ok: false;
-      /** `alias_unusable`: a cycle, a chain too long, or an alias with a target nobody knows. */
-      readonly reason: "alias_unusable" | "model_unknown";
-      readonly model: string;
-      readonly hops: readonly string[];
-    };
+  | UnresolvedModel;
 
-/** What chooses among weighted targets. */
-export type Lots = {
-  /** In [0, 1): for aliases that are sticky by request. */
-  readonly draw: number;
-  readonly headers: ReadonlyMap<string, string>;
+export type UnresolvedModel = {
+  readonly ok: false;
+  /**
+   * `alias_unusable`: a cycle, a chain too long, or an alias with a target nobody knows. `fallback_unknown`: a model
+   * declares a fallback that the closed catalogue does not hold. `policy_too_complex`: it leads to too much.
+   */
+  readonly reason: "alias_unusable" | "model_unknown" | "fallback_unknown" | "policy_too_complex";
+  readonly model: string;
+  readonly hops: readonly string[];
 };
 
-type Scopes = readonly AliasScope[];
-
-/** Resolves `requested` for `key`. Looks at no name twice in one level, so hostile policies cost at most 9 passes. */
+/** Resolves `requested` for `key`. Looks at no name twice in one level, and never at more than `work` allows. */
 export function resolve(
   snapshot: Snapshot,
   key: VirtualKey,
-  requested: string,
-  lots: Lots,
+  { requested, lots, work }: { requested: string; lots: Lots; work: Work },
 ): Resolution {
-  const scopes = aliasScopes(snapshot, key);
-  const alias = findAlias(scopes, requested);
+  const lookup = lookupOf(snapshot, key);
+  const { catalogue } = snapshot;
+  const alias = findAlias(lookup, requested, "sent", work);
+  const hops = alias === undefined ? [] : [requested];
+  const no = (reason: UnresolvedModel["reason"], model: string): UnresolvedModel => {
+    // What was not looked at to the end is not known.
+    const known = work.stepsLeft < 0 ? "policy_too_complex" : reason;
+    return { ok: false, reason: known, model, hops };
+  };
+  const reach =
+    alias === undefined ? reachOfModel(requested) : reachOf(lookup, { requested, alias, work });
+  if (!reach.ok) return no("alias_unusable", reach.name);
+  const choices = [...reach.models];
+  const unserved = choices.find((model) => !isServed(catalogue, model));
+  if (unserved !== undefined) {
+    return no(alias === undefined ? "model_unknown" : "alias_unusable", unserved);
+  }
+  const missing = addFallbacks(catalogue, reach, work);
+  if (missing !== undefined) return no("fallback_unknown", missing);
+  if (work.stepsLeft < 0) return no("policy_too_complex", requested);
+  const models = [...reach.models];
+  const names = [...reach.names];
   if (alias === undefined) {
-    if (!isServed(snapshot, requested)) {
-      return { ok: false, reason: "model_unknown", model: requested, hops: [] };
-    }
-    return { ok: true, hops: [], model: requested, models: [requested], names: [requested] };
+    return { ok: true, alias, hops, model: requested, choices, models, names };
   }
-  const reach = reachOf(scopes, alias);
-  if (!reach.ok) {
-    return { ok: false, reason: "alias_unusable", model: reach.name, hops: [requested] };
-  }
-  for (const model of reach.models) {
-    if (!isServed(snapshot, model)) {
-      return { ok: false, reason: "alias_unusable", model, hops: [requested] };
-    }
-  }
-  const { hops, model } = choose(scopes, alias, { key, lots });
-  return { ok: true, hops, model, models: [...reach.models], names: [...reach.names] };
-}
-
-/** The scopes in which `key` looks names up, nearest first. */
-export function aliasScopes(snapshot: Snapshot, key: VirtualKey): Scopes {
-  const team = key.team?.team;
-  return team === undefined
-    ? [key.aliases, snapshot.aliases]
-    : [key.aliases, team.aliases, snapshot.aliases];
-}
-
-export function findAlias(scopes: Scopes, name: string): Alias | undefined {
-  for (const scope of scopes) {
-    const alias = scope.get(name);
-    if (alias !== undefined) return alias;
-  }
-  return undefined;
+  const chosen = chooseModel(lookup, { requested, alias, key, lots });
+  return { ok: true, alias: alias.name, ...chosen, choices, models, names };
 }
 
 /** Whether a name that is no alias can run at all: anything while the catalogue is open. */
-function isServed(snapshot: Snapshot, model: string): boolean {
-  return snapshot.catalogue === undefined || snapshot.catalogue.has(model);
+export function isServed({ closed, models }: Catalogue, model: string): boolean {
+  return !closed || models.has(model);
 }
 
 type Reach =
-  | { readonly ok: true; readonly models: ReadonlySet<string>; readonly names: ReadonlySet<string> }
+  | { readonly ok: true; readonly models: Set<string>; readonly names: Set<string> }
   | { readonly ok: false; readonly name: string };
 
+function reachOfModel(model: string): Extract<Reach, { ok: true }> {
+  return { ok: true, models: new Set([model]), names: new Set([model]) };
+}
+
+type Reached = { readonly alias: Alias; readonly origin: NameOrigin };
+
 /** Goes level by level, so that a cycle is merely a chain that is too long. */
-function reachOf(scopes: Scopes, start: Alias): Reach {
+export function reachOf(
+  lookup: Lookup,
+  { requested, alias, work }: { requested: string; alias: Alias; work: Work },
+): Reach {
   const models = new Set<string>();
-  const names = new Set<string>([start.name]);
-  let level: readonly Alias[] = [start];
+  const names = new Set<string>([requested]);
+  let level: readonly Reached[] = [{ alias, origin: "sent" }];
   for (let hops = 1; level.length > 0; hops++) {
-    const next = new Map<string, Alias>();
-    for (const { targets } of level) {
-      for (const { model } of targets) {
+    const next = new Map<string, Reached>();
+    for (const from of level) {
+      const origin = originAfter(from.alias, from.origin);
+      for (const { model } of from.alias.targets) {
+        if (!spend(work, 1)) return { ok: false, name: requested };
         names.add(model);
-        const alias = findAlias(scopes, model);
-        if (alias === undefined) models.add(model);
+        const found = findAlias(lookup, model, origin, work);
+        if (found === undefined) models.add(model);
         else if (hops >= aliasHopsMax) return { ok: false, name: model };
-        else next.set(model, alias);
+        else next.set(`${origin} ${model}`, { alias: found, origin });
       }
     }
     level = [...next.values()];
   }
   // An alias always has a target; one without would otherwise be allowed for want of a model to refuse.
-  return models.size === 0 ? { ok: false, name: start.name } : { ok: true, models, names };
+  return models.size === 0 ? { ok: false, name: requested } : { ok: true, models, names };
 }
 
-function choose(
-  scopes: Scopes,
-  start: Alias,
-  { key, lots }: { key: VirtualKey; lots: Lots },
-): { hops: readonly string[]; model: string } {
-  const hops: string[] = [];
-  let { draw } = lots;
-  let model = start.name;
-  for (let alias: Alias | undefined = start; alias !== undefined; ) {
-    hops.push(model);
-    const sticky = stickyDraw(alias, key, lots);
-    const chosen = pick(alias, sticky ?? draw);
-    if (sticky === undefined) draw = chosen.draw;
-    model = chosen.model;
-    alias = findAlias(scopes, model);
-  }
-  return { hops, model };
-}
-
-/** What is left of the draw is again uniform in [0, 1), so that weights further down keep their meaning. */
-function pick(alias: Alias, draw: number): { model: string; draw: number } {
-  const total = alias.targets.reduce((sum, target) => sum + target.weight, 0);
-  let rest = draw * total;
-  for (const { model, weight } of alias.targets) {
-    if (rest < weight) return { model, draw: rest / weight };
-    rest -= weight;
-  }
-  // Rounding can leave the draw at the very end: then it is the last target's.
-  const last = alias.targets[alias.targets.length - 1];
-  return { model: last === undefined ? alias.name : last.model, draw };
-}
-
-/** undefined: sticky by request, or by a header that this request lacks. */
-function stickyDraw(alias: Alias, key: VirtualKey, lots: Lots): number | undefined {
-  if (alias.targets.length === 1) return undefined;
-  switch (alias.stickyBy.kind) {
-    case "request":
-      return undefined;
-    case "key":
-      return uniformOf(`key\n${alias.name}\n${key.name}`);
-    case "header": {
-      const value = lots.headers.get(alias.stickyBy.name);
-      return value === undefined ? undefined : uniformOf(`header\n${alias.name}\n${value}`);
+/** Adds what the models declare, each once; gives the first that cannot run. */
+function addFallbacks(
+  catalogue: Catalogue,
+  { models, names }: Extract<Reach, { ok: true }>,
+  work: Work,
+): string | undefined {
+  if (catalogue.models.size === 0) return undefined;
+  // What is added on the way comes up in turn.
+  for (const model of models) {
+    for (const fallback of catalogue.models.get(model)?.fallbacks ?? []) {
+      if (!spend(work, 1)) return undefined;
+      if (!isServed(catalogue, fallback)) return fallback;
+      models.add(fallback);
+      names.add(fallback);
     }
-    default:
-      return alias.stickyBy satisfies never;
   }
-}
-
-/** 48 bits of SHA-256 as a number in [0, 1): the same text, the same target, on every replica. */
-function uniformOf(text: string): number {
-  return Number.parseInt(hash("sha256", text, "hex").slice(0, 12), 16) / 2 ** 48;
+  return undefined;
 }

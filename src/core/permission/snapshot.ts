@@ -1,15 +1,28 @@
 // What a decision reads: the compiled policy. Built by policy/compile, never changed afterwards, swapped whole.
 
+import type { Wildcard } from "./wildcard.ts";
+
 /** The compiled policy. One request sees one snapshot from beginning to end. */
 export type Snapshot = {
   /** Content hash of the policy: 16 lower-case hex characters. */
   readonly revision: string;
-  /** The closed catalogue by canonical name, or undefined while no Model exists: then any name can run. */
-  readonly catalogue: ReadonlyMap<string, CatalogueModel> | undefined;
+  readonly catalogue: Catalogue;
   /** Aliases that everybody sees. */
   readonly aliases: AliasScope;
   /** Digest of a presented key (64 lower-case hex characters) to the key it belongs to. */
   readonly keys: KeyIndex;
+};
+
+/** `open`: any model can run, a Model adds what it says, grants decide. `closed`: only catalogued models can run. */
+export const catalogueWords = ["open", "closed"] as const;
+export type CatalogueWord = (typeof catalogueWords)[number];
+
+/** What is known of models, and whether only those can run. */
+export type Catalogue = {
+  /** Only catalogued models can run, and wildcards bind to those. Open: any name can, and grants decide. */
+  readonly closed: boolean;
+  /** By canonical name. */
+  readonly models: ReadonlyMap<string, CatalogueModel>;
 };
 
 export type KeyIndex = { get(digest: string): KeyRecord | undefined };
@@ -43,9 +56,18 @@ export type Team = {
   readonly aliases: AliasScope;
 };
 
-export type AliasScope = ReadonlyMap<string, Alias>;
+/** Aliases that are looked up together; made by `createAliasScope`. */
+export type AliasScope = {
+  /** By their name, those without a `*`. */
+  readonly exact: ReadonlyMap<string, Alias>;
+  /** By the text before their `*`. */
+  readonly byPrefix: ReadonlyMap<string, Alias>;
+  /** Lengths of those texts, each once, the longest first. */
+  readonly prefixLengths: readonly number[];
+};
 
 export type Alias = {
+  /** As written: with a `*` at its end it stands for all names that begin like it. */
   readonly name: string;
   /** At least one; only targets with a weight above 0, for a target that cannot run is neither chosen nor checked. */
   readonly targets: readonly WeightedTarget[];
@@ -63,17 +85,18 @@ export type StickyBy =
 
 /** What a key or a team may use. Empty sets allow nothing; `deny` wins over everything. */
 export type Grant = {
-  /** Canonical model names and wildcard patterns, access groups already expanded. */
-  readonly models: PatternSet;
-  /** Whoever may use alias X may run what X points to, through X only. Exact names. */
+  /** Its own models, and those of each of its groups: groups are shared by all who name them. */
+  readonly models: readonly PatternSet[];
+  /** Names of aliases as written: a capability to run what they lead to, for callers who ask by that alias. */
   readonly aliases: ReadonlySet<string>;
   readonly deny: PatternSet;
 };
 
 export type PatternSet = {
   readonly exact: ReadonlySet<string>;
-  /** Each holds at least one "*", which stands for any run of characters; all else is literal. */
-  readonly wildcards: readonly string[];
+  readonly wildcards: readonly Wildcard[];
+  /** What comparing a name with all of them takes at most. */
+  readonly steps: number;
 };
 
 /** `router`: the backend can itself pick models, so that more body fields are refused. Default `router`. */
@@ -89,6 +112,8 @@ export type CatalogueModel = {
   /** Known body fields and types of tools that its backend is never sent. */
   readonly refusedFields: ReadonlySet<string>;
   readonly ownedBy: string | undefined;
+  /** Canonical names of what its backend may run in its stead; each must be granted like it. */
+  readonly fallbacks: readonly string[];
   /** What the backend wants in place of the caller's key; undefined: the default one, where there is one. */
   readonly upstreamCredential: UpstreamCredential | undefined;
 };

@@ -1,8 +1,9 @@
 // Aliases -> scopes: everybody's, and each team's. Conflict losers and aliases named like a Model are left out; aliases
 // that can never be used stay, for core/resolve refuses them, and are reported once per object.
 
+import { createAliasScope, noAliases } from "../../core/permission/alias-scope.ts";
 import { aliasHopsMax } from "../../core/permission/resolve.ts";
-import type { Alias, AliasScope } from "../../core/permission/snapshot.ts";
+import type { Alias, AliasScope, Catalogue } from "../../core/permission/snapshot.ts";
 import type { ModelAliasResource, Resource, ScopedAliases, TeamResource } from "../resources.ts";
 import { objectName } from "../resources.ts";
 import type { AliasCheck } from "./alias-check.ts";
@@ -25,24 +26,25 @@ export function toAlias(resource: ModelAliasResource): Alias {
   return { name, targets, stickyBy, hidden };
 }
 
-const noAliases: AliasScope = new Map();
-
 /** Keys without aliases, which most are, share one empty scope. */
 export function compileOwnAliases(own: ScopedAliases): AliasScope {
-  if (own.size === 0) return noAliases;
-  const scope = new Map<string, Alias>();
+  return own.size === 0 ? noAliases : createAliasScope(toAliases(own).values());
+}
+
+function toAliases(own: ScopedAliases): Map<string, Alias> {
+  const aliases = new Map<string, Alias>();
   for (const [name, model] of own) {
     const targets = [{ model, weight: 1 }];
-    scope.set(name, { name, targets, stickyBy: { kind: "request" }, hidden: false });
+    aliases.set(name, { name, targets, stickyBy: { kind: "request" }, hidden: false });
   }
-  return scope;
+  return aliases;
 }
 
 /** `resources` in order of precedence. */
 export function compileAliases(
   resources: readonly ModelAliasResource[],
   teams: ReadonlyMap<string, TeamResource>,
-  catalogue: ReadonlyMap<string, unknown> | undefined,
+  { models }: Catalogue,
   context: CompileContext,
 ): CompiledAliases {
   const everybody = new Map<string, Alias>();
@@ -51,14 +53,14 @@ export function compileAliases(
   const admitted: [ModelAliasResource, Alias][] = [];
   const lost: string[] = [];
   for (const [name, team] of teams) {
-    const scope = new Map(compileOwnAliases(team.aliases));
+    const scope = toAliases(team.aliases);
     for (const alias of scope.values()) owners.set(alias, team);
     byTeam.set(name, scope);
   }
   for (const resource of resources) {
     const alias = toAlias(resource);
     owners.set(alias, resource);
-    if (catalogue?.has(alias.name) === true) {
+    if (models.has(alias.name)) {
       const message = `the alias ${alias.name} is named like a Model, and the Model wins`;
       context.leaveOut(resource, ["spec", "alias"], message);
       continue;
@@ -76,15 +78,22 @@ export function compileAliases(
       const by = owner === undefined ? "another alias" : objectName(owner);
       const where = team === undefined ? "" : ` for team ${team}`;
       const own = owner?.kind === "Team";
+      const path = ["spec", "alias"];
       lost.push(`${resource.name} ${team ?? ""}`);
       const message = own
         ? `${by} has an alias ${alias.name} of its own, which wins${where}`
         : `the alias ${alias.name} is taken by ${by}, which wins${where}`;
-      context.report(own ? "advice" : "disabled", resource, ["spec", "alias"], message, "conflict");
+      if (own) context.advise("alias_overridden", resource, path, message);
+      else context.report("disabled", resource, path, message, "conflict");
     }
     if (places > 0) admitted.push([resource, alias]);
   }
-  return { everybody, byTeam, admitted, lost };
+  return {
+    everybody: createAliasScope(everybody.values()),
+    byTeam: new Map([...byTeam].map(([name, scope]) => [name, createAliasScope(scope.values())])),
+    admitted,
+    lost,
+  };
 }
 
 type OpenScope = { readonly scope: Map<string, Alias>; readonly team: string | undefined };
@@ -111,14 +120,12 @@ function scopesOf(
     else {
       const path = ["spec", "teams", index];
       const message = `there is no Team ${team}`;
-      context.report(none ? "disabled" : "advice", resource, path, message, "team_not_found");
+      if (none) context.report("disabled", resource, path, message, "team_not_found");
+      else context.advise("team_missing", resource, path, message);
     }
   }
   return scopes;
 }
-
-/** Members of a cycle that a message names: each of 5,000 has a message of its own. */
-const membersNamedMax = 10;
 
 /** Reports an alias that can never be used; whether it did. */
 export function reportUnusable(
@@ -127,14 +134,16 @@ export function reportUnusable(
   { resource, path }: { readonly resource: Resource; readonly path: readonly string[] },
   { report }: CompileContext,
 ): boolean {
+  const isKnown = (model: string): boolean => check.lookup.catalogue.models.has(model);
   const verdict = check.verdict(alias.name);
   if (verdict === undefined || verdict.kind === "usable") return false;
   switch (verdict.kind) {
     case "cycle": {
-      const { members } = verdict;
-      const more = members.length - membersNamedMax;
-      const named = members.slice(0, membersNamedMax);
-      const way = [...named, more > 0 ? `${more} more` : [], members[0] ?? ""].flat().join(" -> ");
+      const { members, length } = verdict;
+      const more = length - members.length;
+      const way = [...members, more > 0 ? `${more} more` : [], members[0] ?? ""]
+        .flat()
+        .join(" -> ");
       const message = `${alias.name} ends in a cycle of aliases: ${way}`;
       report("disabled", resource, path, message, "cycle");
       return true;
@@ -150,7 +159,9 @@ export function reportUnusable(
         "disabled",
         resource,
         path,
-        `${alias.name} leads to ${verdict.model}, which is neither a Model nor an alias`,
+        isKnown(verdict.model)
+          ? `${alias.name} leads to ${verdict.model}, which cannot run for want of a fallback`
+          : `${alias.name} leads to ${verdict.model}, which is neither a Model nor an alias`,
         "target_not_found",
       );
       return true;

@@ -1,5 +1,4 @@
-// GrantSpec -> Grant: access groups expanded, equal parts compiled once and shared, and the advice that a reader of a
-// grant would give.
+// GrantSpec -> Grant: access groups looked up, equal parts compiled once and shared.
 
 import { toPatternSet } from "../../core/permission/pattern-set.ts";
 import type { Grant, PatternSet } from "../../core/permission/snapshot.ts";
@@ -9,7 +8,6 @@ import type {
   TeamResource,
   VirtualKeyResource,
 } from "../resources.ts";
-import type { AliasCheck } from "./alias-check.ts";
 import type { CompileContext } from "./context.ts";
 
 export type Groups = ReadonlyMap<string, AccessGroupResource>;
@@ -17,15 +15,19 @@ type Holder = TeamResource | VirtualKeyResource;
 
 export type GrantCompiler = (spec: GrantSpec, holder: Holder, context: CompileContext) => Grant;
 
-/** Ten thousand keys that use one group of a thousand models share one set of them. */
+/** Ten thousand keys that use one group of a thousand models share one set of them: groups are never copied. */
 export function createGrantCompiler(groups: Groups): GrantCompiler {
   const patternSets = new Map<string, PatternSet>();
+  const groupSets = new Map<string, PatternSet>();
+  const modelSets = new Map<string, readonly PatternSet[]>();
   const aliasSets = new Map<string, ReadonlySet<string>>();
   const grants = new Map<string, Grant>();
-  const patternSetOf = (models: readonly string[], groupNames: readonly string[]): PatternSet =>
-    shared(patternSets, JSON.stringify([models, groupNames]), () => {
-      const expanded = groupNames.flatMap((name) => groups.get(name)?.models ?? []);
-      return toPatternSet([...models, ...expanded]);
+  const patternSetOf = (patterns: readonly string[]): PatternSet =>
+    shared(patternSets, JSON.stringify(patterns), () => toPatternSet(patterns));
+  const groupSetsOf = (names: readonly string[]): readonly PatternSet[] =>
+    [...new Set(names)].flatMap((name) => {
+      const group = groups.get(name);
+      return group === undefined ? [] : [shared(groupSets, name, () => patternSetOf(group.models))];
     });
   return (spec, holder, { report }) => {
     for (const [index, name] of spec.groups.entries()) {
@@ -36,9 +38,12 @@ export function createGrantCompiler(groups: Groups): GrantCompiler {
     }
     const { models, aliases, groups: groupNames, deny } = spec;
     return shared(grants, JSON.stringify([models, aliases, groupNames, deny]), () => ({
-      models: patternSetOf(models, groupNames),
+      models: shared(modelSets, JSON.stringify([models, groupNames]), () => [
+        ...(models.length === 0 ? [] : [patternSetOf(models)]),
+        ...groupSetsOf(groupNames),
+      ]),
       aliases: shared(aliasSets, JSON.stringify(aliases), () => new Set(aliases)),
-      deny: patternSetOf(deny, []),
+      deny: patternSetOf(deny),
     }));
   };
 }
@@ -47,43 +52,4 @@ function shared<T>(known: Map<string, T>, content: string, compile: () => T): T 
   const found = known.get(content) ?? compile();
   known.set(content, found);
   return found;
-}
-
-/** What works, but perhaps not as meant. */
-export function adviseOnGrant(
-  spec: GrantSpec,
-  holder: Holder,
-  {
-    aliases,
-    catalogue,
-    context: { report },
-  }: {
-    readonly aliases: AliasCheck;
-    readonly catalogue: ReadonlyMap<string, unknown> | undefined;
-    readonly context: CompileContext;
-  },
-): void {
-  const grants = ["spec", "grants"];
-  if (spec.models.length + spec.aliases.length + spec.groups.length === 0) {
-    const message =
-      spec.deny.length > 0
-        ? "it only denies: without models, aliases or groups nothing can be used"
-        : `it grants nothing: this ${holder.kind} can use nothing`;
-    report("advice", holder, grants, message);
-  }
-  for (const [index, name] of spec.models.entries()) {
-    const path = [...grants, "models", index];
-    if (name === "*" && catalogue === undefined) {
-      report("advice", holder, path, "without any Model, * grants every model there will ever be");
-    }
-    if (catalogue?.has(name) !== true && aliases.find(name) !== undefined) {
-      const message = `${name} is an alias: granting it as a model buys nothing; use grants.aliases`;
-      report("advice", holder, path, message);
-    }
-  }
-  for (const [index, name] of spec.aliases.entries()) {
-    if (aliases.find(name) !== undefined) continue;
-    const path = [...grants, "aliases", index];
-    report("advice", holder, path, `there is no alias ${name} here`);
-  }
 }

@@ -1,19 +1,21 @@
 // VirtualKeys -> the index by digest. A key that lost a conflict is not in it; one without its team is, and unusable.
 
+import { aliasesIn } from "../../core/permission/alias-scope.ts";
 import type {
-  CatalogueModel,
+  Catalogue,
   KeyRecord,
   Team,
   TeamReference,
   VirtualKey,
 } from "../../core/permission/snapshot.ts";
+import type { Work } from "../../core/permission/work.ts";
 import type { VirtualKeyResource } from "../resources.ts";
 import type { AliasCheck } from "./alias-check.ts";
 import { createAliasCheck } from "./alias-check.ts";
 import { compileOwnAliases, reportUnusable } from "./aliases.ts";
 import type { CompileContext } from "./context.ts";
+import { adviseOnGrant } from "./grant-advice.ts";
 import type { GrantCompiler } from "./grants.ts";
-import { adviseOnGrant } from "./grants.ts";
 
 type Surroundings = {
   readonly teams: ReadonlyMap<string, Team>;
@@ -22,7 +24,9 @@ type Surroundings = {
     readonly everybody: AliasCheck;
     readonly byTeam: ReadonlyMap<string, AliasCheck>;
   };
-  readonly catalogue: ReadonlyMap<string, CatalogueModel> | undefined;
+  readonly catalogue: Catalogue;
+  /** Shared by all checks of aliases. */
+  readonly work: Work;
   readonly isServed: (model: string) => boolean;
   readonly context: CompileContext;
   readonly nowMs: number;
@@ -61,7 +65,7 @@ export function compileKeys(
     if (previous === undefined) continue;
     if (previous.digest === digest) {
       const message = "the previous secret is the current one, which stays valid";
-      context.report("advice", resource, ["spec", "previous", "keyHash"], message);
+      context.advise("previous_is_current", resource, ["spec", "previous", "keyHash"], message);
     } else {
       index.set(previous.digest, { key, validUntilMs: previous.untilMs });
     }
@@ -100,7 +104,7 @@ function previousOf(
 }
 
 function compileKey(resource: VirtualKeyResource, surroundings: Surroundings): VirtualKey {
-  const { compileGrant, checks, catalogue, isServed, context, nowMs } = surroundings;
+  const { compileGrant, checks, catalogue, isServed, work, context, nowMs } = surroundings;
   const team = teamReference(resource.team, surroundings.teams);
   if (team !== undefined && team.team === undefined) {
     const message = `there is no Team ${team.name}: the key is unusable`;
@@ -110,28 +114,30 @@ function compileKey(resource: VirtualKeyResource, surroundings: Surroundings): V
   const outer =
     (resource.team === undefined ? undefined : checks.byTeam.get(resource.team)) ??
     checks.everybody;
-  const check = createAliasCheck(aliases, isServed, outer);
-  for (const [name, alias] of aliases) {
-    reportUnusable(alias, check, { resource, path: ["spec", "aliases", name] }, context);
+  const check = createAliasCheck(aliases, { catalogue, isServed, outer, work });
+  for (const alias of aliasesIn(aliases)) {
+    const path = ["spec", "aliases", alias.name];
+    reportUnusable(alias, check, { resource, path }, context);
   }
   if (resource.grants === undefined && resource.team === undefined) {
-    context.report("advice", resource, ["spec"], "without team and grants it can use nothing");
+    const message = "without team and grants it can use nothing";
+    context.advise("grants_nothing", resource, ["spec"], message);
   }
   if (resource.expiresAtMs !== undefined && resource.expiresAtMs <= nowMs) {
-    context.report("advice", resource, ["spec", "expiresAt"], "the key has expired");
+    context.advise("key_expired", resource, ["spec", "expiresAt"], "the key has expired");
   }
   if (resource.previous !== undefined && resource.previous.untilMs <= nowMs) {
     const message = "the previous secret has expired: previous can be removed";
-    context.report("advice", resource, ["spec", "previous", "until"], message);
+    context.advise("previous_expired", resource, ["spec", "previous", "until"], message);
   }
-  if (resource.grants !== undefined) {
-    adviseOnGrant(resource.grants, resource, { aliases: check, catalogue, context });
+  const grant = resource.grants && compileGrant(resource.grants, resource, context);
+  if (resource.grants !== undefined && grant !== undefined) {
+    adviseOnGrant(resource.grants, resource, { aliases: check, grant, context });
   }
   return {
     name: resource.name,
     team,
-    grant:
-      resource.grants === undefined ? undefined : compileGrant(resource.grants, resource, context),
+    grant,
     aliases,
     disabled: resource.disabled,
     notBeforeMs: resource.notBeforeMs,

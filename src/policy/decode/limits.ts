@@ -8,6 +8,8 @@ export const policyLimits = {
   namespaceLength: 63,
   /** Targets of one ModelAlias. */
   aliasTargets: 16,
+  /** Fallbacks of one Model. */
+  modelFallbacks: 16,
   /** Teams that one ModelAlias is visible to. */
   aliasTeams: 64,
   /** Largest weight of a target; 0 means that it does not run. */

@@ -1,19 +1,21 @@
 // Readers of the names, times and digests that a policy is made of. What they return is within its grammar.
 
 import { isBodyField, isRefusableField } from "../../core/body/field-table.ts";
-import { isModelName, isModelPattern } from "../../core/permission/model-name.ts";
-import { modelNameBytesMax } from "../../core/request.ts";
+import {
+  isAliasName,
+  isModelName,
+  isModelPattern,
+  modelGrammar,
+} from "../../core/permission/model-name.ts";
 import { type Field, reportNothing, wanted } from "./field-reader.ts";
 import { policyLimits } from "./limits.ts";
 import { parseTimestamp } from "./timestamp.ts";
 
-const modelGrammar =
-  `1 to ${modelNameBytesMax} of A-Z a-z 0-9 . _ : / @ + = ~ - and single inner spaces, beginning with a ` +
-  "letter, digit, @ or _, without empty, . or .. segments between slashes";
-
-/** What is wrong with a model or alias name, or undefined. */
-export function modelNameFault(name: string): string | undefined {
-  return isModelName(name) ? undefined : `is no model name: it must be ${modelGrammar}`;
+/** What is wrong with the name of an alias, or undefined. */
+export function aliasNameFault(name: string): string | undefined {
+  return isAliasName(name)
+    ? undefined
+    : `is no alias: it must be ${modelGrammar}, and may end in one *`;
 }
 
 export function readModelName(field: Field): string | undefined {
@@ -34,14 +36,23 @@ export function readModelPattern(field: Field): string | undefined {
   return wanted(field, `a model name or a pattern with * (otherwise ${modelGrammar})`);
 }
 
-/** An alias in `grants.aliases`: exact, because a pattern would also grant what someone else names tomorrow. */
-export function readGrantedAlias(field: Field): string | undefined {
+/** The name of an alias, which may stand for all names that begin alike. */
+export function readAliasName(field: Field): string | undefined {
   const { value, path, report } = field;
-  if (typeof value === "string" && value.includes("*")) {
-    const why = "whoever may name an alias could otherwise name one that fits the pattern";
-    return reportNothing(report, path, `must be the exact name of an alias, without *: ${why}`);
+  if (typeof value !== "string") return wanted(field, "a model name");
+  if (isAliasName(value)) return value;
+  if (isModelPattern(value)) {
+    return reportNothing(report, path, "must have its one * at the end: found it elsewhere");
   }
-  return readModelName(field);
+  return wanted(field, `a model name (${modelGrammar}), which may end in one *`);
+}
+
+/**
+ * An alias in `grants.aliases`, by its name as written. `x-*` there is the alias `x-*` and not every alias that begins with
+ * `x-`: whoever may name an alias could otherwise name one that fits.
+ */
+export function readGrantedAlias(field: Field): string | undefined {
+  return readAliasName(field);
 }
 
 const dnsSubdomain = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;

@@ -33,7 +33,8 @@ import {
 } from "./field-reader.ts";
 import { policyLimits } from "./limits.ts";
 import {
-  modelNameFault,
+  aliasNameFault,
+  readAliasName,
   readBodyField,
   readCredentialName,
   readGrantedAlias,
@@ -60,7 +61,7 @@ export function readModelAliasSpec(
   const fields = readFields(field, known);
   if (fields === undefined) return undefined;
   readDescription(fields);
-  const alias = readName(fields, "alias", objectName);
+  const alias = fields.optional("alias", readAliasName) ?? objectName;
   const targets = readTargets(field, fields);
   const stickyBy = fields.optional("stickyBy", readStickyBy) ?? { kind: "request" };
   const teams = fields.optional("teams", readTeams);
@@ -199,12 +200,12 @@ export function readAccessGroupSpec(field: Field): Spec<AccessGroupResource> | u
 export function readModelSpec(field: Field, objectName: string): Spec<ModelResource> | undefined {
   const fields = readFields(field, [
     ...["name", "upstreamName", "upstreamCredential", "backend", "bodyFields", "refusedFields"],
-    ...["ownedBy", "description", "strictFields"],
+    ...["fallbacks", "ownedBy", "description", "strictFields"],
   ]);
   if (fields === undefined) return undefined;
   fields.optional("strictFields", reportStrictFields);
   readDescription(fields);
-  const model = readName(fields, "name", objectName);
+  const model = fields.optional("name", readModelName) ?? objectName;
   const { ownedByLength } = policyLimits;
   return {
     model,
@@ -216,7 +217,12 @@ export function readModelSpec(field: Field, objectName: string): Spec<ModelResou
       readText(text, { max: ownedByLength, lines: false }),
     ),
     upstreamCredential: fields.optional("upstreamCredential", readUpstreamCredential),
+    fallbacks: fields.optional("fallbacks", readFallbacks) ?? [],
   };
+}
+
+function readFallbacks(field: Field): readonly string[] | undefined {
+  return readList(field, { min: 0, max: policyLimits.modelFallbacks, read: readModelName });
 }
 
 /** To ignore it would let through what its author meant to refuse. */
@@ -237,11 +243,6 @@ function readUpstreamCredential(field: Field): UpstreamCredential | undefined {
   const name = fields.required("name", readCredentialName);
   const header = fields.optional("header", (word) => readWord(word, upstreamCredentialHeaders));
   return name === undefined ? undefined : { name, header: header ?? "authorization" };
-}
-
-/** A model name that defaults to the name of the object, which is always within the grammar. */
-function readName(fields: Fields, name: string, objectName: string): string {
-  return fields.optional(name, readModelName) ?? objectName;
 }
 
 /** For readers of the policy only; checked and then dropped. */
@@ -281,7 +282,7 @@ function readGrantList(
 function readScopedAliases(fields: Fields): ScopedAliases {
   const options = {
     max: policyLimits.scopedAliases,
-    checkName: modelNameFault,
+    checkName: aliasNameFault,
     read: readModelName,
   };
   return fields.optional("aliases", (field) => readNameMap(field, options)) ?? new Map();

@@ -110,8 +110,11 @@ export function encodeDocument(
   const one = [{ shard: 0, sha256: sha256("") }];
   const indexBytes = (format: DocumentFormat): number =>
     encodeIndex(indexOf(about, format, one)).length;
+  // Format 1 has no word for it: there the first Model closes the catalogue.
+  const hasModel = records.some(({ resource }) => resource.kind === "Model");
   const placed = placeRecords(records, {
     indexBytes,
+    isFormat1: hasModel === (about.catalogue === "closed"),
     ...(shardsMax !== undefined && { shardsMax }),
   });
   const texts = new Map([...placed.shards].map(([shard, each]) => [shard, shardText(each)]));
@@ -128,12 +131,12 @@ export function encodeDocument(
 }
 
 function indexOf(
-  { revision, counts, modelExists }: DocumentAbout,
+  { revision, counts, catalogue }: DocumentAbout,
   formatVersion: DocumentFormat,
   shards: readonly IndexedShard[],
 ): DocumentIndex {
   const skippable = formatVersion === 1 ? [] : skippableFields;
-  return { formatVersion, revision, counts, modelExists, skippable, shards };
+  return { formatVersion, revision, counts, catalogue, skippable, shards };
 }
 
 function toLeftOutResource({ record: { resource, text }, why }: LeftOut): LeftOutResource {

@@ -1,12 +1,15 @@
 // The index of a policy document: what is read first, and what pins the text of every shard by its hash.
 
+import { type CatalogueWord, catalogueWords } from "../../core/permission/snapshot.ts";
 import {
   type Field,
+  type Fields,
   readBoolean,
   readFields,
   readList,
   readOpenFields,
   readWhole,
+  readWord,
   wanted,
 } from "../decode/field-reader.ts";
 import { formatPath, toAscii } from "../decode/shown-text.ts";
@@ -47,8 +50,8 @@ export type DocumentAbout = {
   /** 1 to 64 of `A-Z a-z 0-9 . _ -`. */
   readonly revision: string;
   readonly counts: DocumentCounts;
-  /** Whether a Model exists, be it one that cannot be read: the catalogue is closed. */
-  readonly modelExists: boolean;
+  /** Whether only catalogued models can run: the controller's word for all authorizers. */
+  readonly catalogue: CatalogueWord;
 };
 
 /** `shard` 0 alone: all records stand beside the index. Otherwise 1 to n; in format 1, n is a power of two. */
@@ -71,14 +74,13 @@ export type DecodedIndex =
 
 /** JSON in ASCII, one shard a line. */
 export function encodeIndex(index: DocumentIndex): string {
-  const { formatVersion, revision, counts, modelExists, skippable, shards } = index;
+  const { formatVersion, revision, counts, catalogue, skippable, shards } = index;
   const { aliases, teams, keys, groups, models } = counts;
   const head = JSON.stringify({
     formatVersion,
     revision,
     counts: { aliases, teams, keys, groups, models },
-    modelExists,
-    ...(formatVersion === 1 ? {} : { skippable }),
+    ...(formatVersion === 1 ? { modelExists: catalogue === "closed" } : { catalogue, skippable }),
   });
   const lines = shards.map(({ shard, sha256 }) => `\n${JSON.stringify({ shard, sha256 })}`);
   return `${head.slice(0, -1)},"shards":[${lines.join(",")}\n]}`;
@@ -107,7 +109,7 @@ export function decodeIndex(value: unknown): DecodedIndex {
 }
 
 const fieldsOfFormat1 = ["formatVersion", "revision", "counts", "modelExists", "shards"];
-const fieldsOfFormat2 = [...fieldsOfFormat1, "skippable"];
+const fieldsOfFormat2 = ["formatVersion", "revision", "counts", "catalogue", "skippable", "shards"];
 
 /** What a newer writer says about the document, and does not allow to be passed by. */
 function strangeFields(value: unknown): readonly string[] {
@@ -137,12 +139,23 @@ function readIndex(field: Field, formatVersion: DocumentFormat): DocumentIndex |
   fields?.required("formatVersion", (version) => readWhole(version, only));
   const revision = fields?.required("revision", readRevision);
   const counts = fields?.required("counts", (value) => readCounts(value, formatVersion));
-  const modelExists = fields?.required("modelExists", readBoolean);
+  const catalogue = formatVersion === 1 ? readClosed(fields) : readWordOf(fields);
   const skippable = formatVersion === 1 ? [] : fields?.required("skippable", readSkippable);
   const shards = fields?.required("shards", (list) => readShards(list, formatVersion));
   if (revision === undefined || counts === undefined || skippable === undefined) return undefined;
-  if (modelExists === undefined || shards === undefined) return undefined;
-  return { formatVersion, revision, counts, modelExists, skippable, shards };
+  if (catalogue === undefined || shards === undefined) return undefined;
+  return { formatVersion, revision, counts, catalogue, skippable, shards };
+}
+
+/** Format 1 knows no word: the first Model closes the catalogue. */
+function readClosed(fields: Fields | undefined): CatalogueWord | undefined {
+  const exists = fields?.required("modelExists", readBoolean);
+  if (exists === undefined) return undefined;
+  return exists ? "closed" : "open";
+}
+
+function readWordOf(fields: Fields | undefined): CatalogueWord | undefined {
+  return fields?.required("catalogue", (word) => readWord(word, catalogueWords));
 }
 
 function readSkippable(field: Field): readonly string[] | undefined {

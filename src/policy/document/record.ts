@@ -211,7 +211,7 @@ function virtualKeySpec(resource: VirtualKeyResource): object {
 }
 
 function modelSpec(resource: ModelResource): object {
-  const { model, upstreamName, backend, ownedBy, upstreamCredential } = resource;
+  const { model, upstreamName, backend, ownedBy, upstreamCredential, fallbacks } = resource;
   return {
     name: model,
     upstreamName: upstreamName === model ? undefined : upstreamName,
@@ -220,6 +220,7 @@ function modelSpec(resource: ModelResource): object {
     refusedFields: filled(resource.refusedFields),
     ownedBy,
     upstreamCredential,
+    fallbacks: fallbacks.length === 0 ? undefined : fallbacks,
   };
 }
 

@@ -61,8 +61,8 @@ export function createDocumentLoader({
     const sent = shards.map(({ place, shard, text }) =>
       held.has(place) ? { place, shard } : { place, shard, text },
     );
-    const { revision, modelExists, formatVersion, skippable } = document;
-    const request = { ...about, revision, modelExists, formatVersion, skippable, shards: sent };
+    const { revision, catalogue, formatVersion, skippable } = document;
+    const request = { ...about, revision, catalogue, formatVersion, skippable, shards: sent };
     const answer = await thread.ask("document", request, signal);
     // What was refused is not kept there.
     if (answer.kind !== "refused") held = new Set(shards.map(({ place }) => place));

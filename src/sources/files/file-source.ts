@@ -2,7 +2,7 @@
 // every way of replacing a file (rename, symlink swap, mount). An edit with anything invalid in it changes nothing.
 
 import { setTimeout as delay } from "node:timers/promises";
-import type { Snapshot } from "../../core/permission/snapshot.ts";
+import type { CatalogueWord, Snapshot } from "../../core/permission/snapshot.ts";
 import type { LocatedProblem } from "../../policy/problem.ts";
 import type { LoadAnswer, LoadedPolicy, LoadRequest } from "../loading/load-messages.ts";
 import { loadPolicy } from "../loading/load-policy.ts";
@@ -27,6 +27,8 @@ const pollShare = 5;
 export type FileSourceOptions = {
   /** A file, or a directory of manifests. */
   readonly path: string;
+  /** Whether only catalogued models can run. Default: open. */
+  readonly catalogue?: CatalogueWord;
   /** The clock, in milliseconds since the epoch. */
   readonly nowMs: () => number;
   readonly events: SourceEvents;
@@ -125,10 +127,10 @@ class FileSource implements PolicySource, SnapshotHolder {
 
   /** `wantedHash`: undefined takes whatever is there. */
   async #load(wantedHash: string | undefined): Promise<void> {
-    const { path, nowMs } = this.#options;
+    const { path, nowMs, catalogue = "open" } = this.#options;
     const { signal } = this.#stopping;
     const load = this.#options.load ?? loadPolicy;
-    const answer = await load({ path, nowMs: nowMs(), wantedHash }, signal);
+    const answer = await load({ path, nowMs: nowMs(), catalogue, wantedHash }, signal);
     if (signal.aborted) return;
     this.#pendingHash = answer.contentHash;
     if (answer.kind === "changed") {

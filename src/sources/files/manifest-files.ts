@@ -2,6 +2,7 @@
 
 import { hash } from "node:crypto";
 import { readFile } from "node:fs/promises";
+import type { CatalogueWord } from "../../core/permission/snapshot.ts";
 import type { CompiledPolicy } from "../../policy/compile/compile.ts";
 import { compilePolicy } from "../../policy/compile/compile.ts";
 import { decodeResource } from "../../policy/decode/decode.ts";
@@ -82,11 +83,7 @@ export type LoadedResource = {
   readonly locate: (problem: Problem) => LocatedProblem;
 };
 
-export type Manifests = {
-  readonly resources: readonly LoadedResource[];
-  /** Whether there is a Model, be it one that cannot be decoded. */
-  readonly modelExists: boolean;
-};
+export type Manifests = { readonly resources: readonly LoadedResource[] };
 
 /** Adds everything that is wrong to `problems`. The same files, the same result. */
 export function decodeManifests(
@@ -94,7 +91,6 @@ export function decodeManifests(
   problems: ProblemList,
 ): Manifests {
   const resources: LoadedResource[] = [];
-  let modelExists = false;
   for (const problem of unread) problems.add(problem, () => problem);
   for (const { file, text } of files) {
     const { documents, mistakes } = readManifestText(text);
@@ -110,7 +106,6 @@ export function decodeManifests(
           ...document.locate([...base, ...problem.path]),
         });
         const decoded = decodeResource(value);
-        modelExists ||= decoded.kind === "Model";
         for (const problem of decoded.problems) {
           problems.add({ ...problem, file }, () => locate(problem));
         }
@@ -119,7 +114,7 @@ export function decodeManifests(
     }
   }
   reportNamespaces(resources, problems);
-  return { resources, modelExists };
+  return { resources };
 }
 
 type FoundObject = { readonly value: unknown; readonly base: readonly (string | number)[] };
@@ -164,11 +159,20 @@ export type CompiledManifests = {
   readonly found: number;
 };
 
-export function compileManifests(read: ManifestFiles, nowMs: number): CompiledManifests {
+export type ManifestOptions = {
+  readonly nowMs: number;
+  /** Default: open. */
+  readonly catalogue?: CatalogueWord;
+};
+
+export function compileManifests(
+  read: ManifestFiles,
+  { nowMs, catalogue = "open" }: ManifestOptions,
+): CompiledManifests {
   const problems = createProblemList();
-  const { resources, modelExists } = decodeManifests(read, problems);
+  const { resources } = decodeManifests(read, problems);
   const places = new Map(resources.map(({ resource, locate }) => [resource, locate]));
-  const policy = compilePolicy([...places.keys()], { nowMs, modelExists });
+  const policy = compilePolicy([...places.keys()], { nowMs, catalogue });
   for (const { resource, ...problem } of policy.problems) {
     const locate = places.get(resource);
     if (locate === undefined) continue;

@@ -16,12 +16,12 @@ export type DocumentLoad =
 
 /** Never throws. `known`: the shards of the document before; one of them need not have a text. */
 export function loadDocument(request: DocumentRequest, known?: DecodedShards): DocumentLoad {
-  const { revision, modelExists, nowMs, inForce } = request;
+  const { revision, catalogue, nowMs, inForce } = request;
   const decoded = decodeShards(request, known);
   if (!decoded.ok) return { kind: "refused", message: decoded.message };
   const { resources, leftOut, shards } = decoded;
   if (revision === inForce) return { kind: "unchanged", shards };
-  const { snapshot, counts } = compilePolicy(resources, { nowMs, modelExists });
+  const { snapshot, counts } = compilePolicy(resources, { nowMs, catalogue });
   // The controller's own word for it, so that both speak of one revision.
   return { kind: "loaded", snapshot: { ...snapshot, revision }, counts, leftOut, shards };
 }

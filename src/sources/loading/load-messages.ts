@@ -2,7 +2,7 @@
 // Maps and Sets, no functions.
 
 import type { MessagePort } from "node:worker_threads";
-import type { Snapshot } from "../../core/permission/snapshot.ts";
+import type { CatalogueWord, Snapshot } from "../../core/permission/snapshot.ts";
 import type { WholeDocument, WholeShard } from "../../policy/document/document.ts";
 import type { LeftOutRecord } from "../../policy/document/shards.ts";
 import type { LocatedProblem } from "../../policy/problem.ts";
@@ -12,6 +12,7 @@ import type { PolicyCounts } from "../source.ts";
 export type LoadRequest = {
   readonly path: string;
   readonly nowMs: number;
+  readonly catalogue: CatalogueWord;
   /** Content that is wanted: where something else is read, for the file changed once more, it is not compiled. */
   readonly wantedHash: string | undefined;
 };
@@ -38,7 +39,7 @@ export type SentShard = Omit<WholeShard, "text"> & { readonly text?: string };
 /** Load a policy document. */
 export type DocumentRequest = Pick<
   WholeDocument,
-  "revision" | "modelExists" | "formatVersion" | "skippable"
+  "revision" | "catalogue" | "formatVersion" | "skippable"
 > & {
   readonly shards: readonly SentShard[];
   readonly nowMs: number;

@@ -1,9 +1,11 @@
 // A snapshot as a row of small parts, and back. A snapshot cannot cross from one thread to another without stopping the
 // receiver while all of it is copied; of parts it copies one at a time, and answers checks in between.
 
+import { aliasesIn, createAliasScope } from "../../core/permission/alias-scope.ts";
 import type {
   Alias,
   AliasScope,
+  Catalogue,
   CatalogueModel,
   Grant,
   KeyRecord,
@@ -19,7 +21,11 @@ import type {
  * name it by its place there. Every part only refers to earlier ones.
  */
 export type SnapshotPart =
-  | { readonly kind: "catalogue"; readonly models: readonly CatalogueModel[] }
+  | {
+      readonly kind: "catalogue";
+      readonly closed: boolean;
+      readonly models: readonly CatalogueModel[];
+    }
   | { readonly kind: "patternSet"; readonly set: PatternSet }
   | { readonly kind: "grant"; readonly grant: GrantPart }
   | { readonly kind: "alias"; readonly alias: Alias }
@@ -33,7 +39,7 @@ export type SnapshotPart =
   | { readonly kind: "end"; readonly revision: string; readonly scope: number };
 
 type GrantPart = {
-  readonly models: number;
+  readonly models: readonly number[];
   readonly aliases: ReadonlySet<string>;
   readonly deny: number;
 };
@@ -69,15 +75,16 @@ function createTable<T>(send: (value: T) => void): Table<T> {
 /** Calls `send` with every part, in order. */
 export function sendSnapshot(snapshot: ListedSnapshot, send: (part: SnapshotPart) => void): void {
   const { catalogue, keys, revision } = snapshot;
-  if (catalogue !== undefined) send({ kind: "catalogue", models: [...catalogue.values()] });
+  const { closed, models } = catalogue;
+  send({ kind: "catalogue", closed, models: [...models.values()] });
   const sets = createTable<PatternSet>((set) => send({ kind: "patternSet", set }));
   const grants = createTable<Grant>(({ models, aliases, deny }) => {
-    const grant = { models: sets.placeOf(models), aliases, deny: sets.placeOf(deny) };
+    const grant = { models: models.map(sets.placeOf), aliases, deny: sets.placeOf(deny) };
     send({ kind: "grant", grant });
   });
   const aliases = createTable<Alias>((alias) => send({ kind: "alias", alias }));
   const scopes = createTable<AliasScope>((scope) => {
-    send({ kind: "scope", aliases: [...scope.values()].map(aliases.placeOf) });
+    send({ kind: "scope", aliases: [...aliasesIn(scope)].map(aliases.placeOf) });
   });
   const teams = createTable<Team>(({ name, disabled, grant, aliases: scope }) => {
     send({
@@ -122,7 +129,7 @@ export function createSnapshotBuilder(): SnapshotBuilder {
   const scopes: AliasScope[] = [];
   const teams: Team[] = [];
   const keys = new Map<string, KeyRecord>();
-  let catalogue: ReadonlyMap<string, CatalogueModel> | undefined;
+  let catalogue: Catalogue | undefined;
   const toKey = ({ digests: _, team, grant, scope, ...key }: KeyPart): VirtualKey => ({
     ...key,
     team: team === undefined ? undefined : toTeamReference(team, teams),
@@ -133,14 +140,15 @@ export function createSnapshotBuilder(): SnapshotBuilder {
     add(part) {
       switch (part.kind) {
         case "catalogue":
-          catalogue = new Map(part.models.map((model) => [model.name, model]));
+          catalogue = { closed: part.closed, models: byName(part.models) };
           return undefined;
         case "patternSet":
           sets.push(part.set);
           return undefined;
         case "grant": {
           const { models, deny } = part.grant;
-          grants.push({ ...part.grant, models: at(sets, models), deny: at(sets, deny) });
+          const ofModels = models.map((place) => at(sets, place));
+          grants.push({ ...part.grant, models: ofModels, deny: at(sets, deny) });
           return undefined;
         }
         case "alias":
@@ -148,7 +156,7 @@ export function createSnapshotBuilder(): SnapshotBuilder {
           return undefined;
         case "scope": {
           const inScope = part.aliases.map((place) => at(aliases, place));
-          scopes.push(new Map(inScope.map((alias) => [alias.name, alias])));
+          scopes.push(createAliasScope(inScope));
           return undefined;
         }
         case "team": {
@@ -164,12 +172,30 @@ export function createSnapshotBuilder(): SnapshotBuilder {
           return undefined;
         }
         case "end":
-          return { revision: part.revision, catalogue, aliases: at(scopes, part.scope), keys };
+          return finish(part, { catalogue, scopes, keys });
         default:
           return part satisfies never;
       }
     },
   };
+}
+
+function byName(models: readonly CatalogueModel[]): ReadonlyMap<string, CatalogueModel> {
+  return new Map(models.map((model) => [model.name, model]));
+}
+
+type Built = Pick<Snapshot, "keys"> & {
+  readonly catalogue: Catalogue | undefined;
+  readonly scopes: readonly AliasScope[];
+};
+
+function finish(
+  { revision, scope }: Extract<SnapshotPart, { kind: "end" }>,
+  { catalogue, scopes, keys }: Built,
+): Snapshot {
+  // Without it nobody could tell which models may run.
+  if (catalogue === undefined) throw new Error("the catalogue is not there yet");
+  return { revision, catalogue, aliases: at(scopes, scope), keys };
 }
 
 function toTeamReference(

@@ -264,14 +264,16 @@ describe("runCheck with --kube", () => {
   });
 
   it("decides in spite of an object that cannot be read, and without it", async () => {
-    api.put("modelaliases", "bad", { spec: { target: "a//b" } });
+    api.put("modelaliases", "bad", { spec: { target: "a,b" } });
     api.put("virtualkeys", "mallory", { spec: { keyHash } });
     assert.equal((await checkCluster("--model", "AgentX-LLM")).code, 0);
     assert.match((await checkCluster("--model", "bad")).stdout, /deny: model_not_granted/);
-    api.put("models", "broken", { spec: { name: "" } });
-    // A catalogue that cannot be read is closed all the same.
-    const closed = await checkCluster("--model", "vendor/model");
-    assert.equal(closed.code, 1);
+    // A catalogue is closed by word, whatever Models there are.
+    api.put("models", "other", { spec: {} });
+    const model = ["--model", "vendor/model"];
+    assert.equal((await checkCluster(...model)).code, 0);
+    assert.equal((await checkCluster(...model, "--catalogue", "closed")).code, 1);
+    assert.equal((await checkCluster(...model, "--catalogue", "shut")).code, 2);
   });
 
   it("takes a missing Secret for no key", async () => {

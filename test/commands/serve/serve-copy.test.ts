@@ -28,7 +28,7 @@ function documentOf(text: string): DocumentSet {
   });
   const { snapshot, counts } = compilePolicy(resources, { nowMs: 0 });
   const document = encodeDocument(resources, {
-    ...{ revision: snapshot.revision, counts, modelExists: false },
+    ...{ revision: snapshot.revision, counts, catalogue: "open" },
   });
   assert.ok("index" in document);
   return document;

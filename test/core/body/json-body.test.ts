@@ -50,11 +50,11 @@ test("readJsonBody refuses a model that is missing or none", () => {
     '" a"',
     '"a "',
     '"a  b"',
-    '"a/../b"',
-    '"a//b"',
-    '"/a"',
-    '"a/"',
-    '"."',
+    '"a&b"',
+    '"a\'b"',
+    '"a`b"',
+    '"a\\"b"',
+    '"a\\\\b"',
     '"a?b"',
     '"a%2fb"',
     '"a*"',
@@ -62,8 +62,6 @@ test("readJsonBody refuses a model that is missing or none", () => {
     '"a\\u0000"',
     '"é"',
     '"a\\nb"',
-    '".a"',
-    '"-a"',
     `"${"a".repeat(257)}"`,
     `"${"a".repeat(10_000)}"`,
   ]) {
@@ -333,7 +331,9 @@ test("readJsonBody refuses ! in a key of sanitised text, and a model that holds 
   const body = Buffer.from('{"model":"a","x!":1}');
   assert.equal(readJsonBody(body, options).ok, true);
   assert.equal(readJsonBody(body, { ...options, isText: true }).ok, false);
-  assert.equal(reasonOf('{"model":"a!"}'), "model_invalid model");
+  const named = Buffer.from('{"model":"a!"}');
+  assert.equal(readJsonBody(named, options).ok, true);
+  assert.equal(readJsonBody(named, { ...options, isText: true }).ok, false);
 });
 
 test("readJsonBody finds nested models beyond what the scanner has noted", () => {

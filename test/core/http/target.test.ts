@@ -11,7 +11,7 @@ import {
   parametersOf,
   splitTarget,
 } from "../../../src/core/http/target.ts";
-import { isModelName } from "../../../src/core/permission/model-name.ts";
+import { isPathSafeModelName } from "../../../src/core/permission/model-name.ts";
 
 const edited = (target: string, edits: Parameters<typeof editTarget>[1]): string =>
   editTarget(splitTarget(target), edits);
@@ -52,8 +52,10 @@ test("decodeOnce decodes printable ASCII once and nothing else", () => {
 });
 
 const modelName = fc
-  .stringMatching(/^[A-Za-z0-9@_][A-Za-z0-9._:/@+=~-]{0,40}( [A-Za-z0-9._:/@+=~-]{1,9})?$/)
-  .filter(isModelName);
+  .stringMatching(
+    /^[!$()+\-./0-9:<=>@A-Z[\]^_a-z{|}~]{1,40}( [!$()+\-./0-9:<=>@A-Z[\]^_a-z{|}~]{1,9})?$/,
+  )
+  .filter(isPathSafeModelName);
 
 test("encodeModel writes a name that every decoder reads back as it is", () => {
   fc.assert(

@@ -17,12 +17,15 @@ import {
   snapshot,
 } from "../snapshot-builder.ts";
 
-const names = ["a", "b", "c", "d", "e", "v/m", "v/n"] as const;
+const names = ["a", "b", "c", "d", "e", "v/m", "v/n", "v/auto", "v//m"] as const;
+/** Of which a wildcard grants none: a stand-in, and one that a server may read as another. */
+const neverByWildcard: ReadonlySet<string> = new Set(["v/auto", "v//m"]);
 const name = fc.constantFrom(...names);
-const pattern = fc.constantFrom(...names, "*", "v/*", "*/m", "a*");
+const pattern = fc.constantFrom(...names, "*", "*", "*", "v/*", "*/m", "a*");
+const aliasName = fc.constantFrom(...names, "*", "v/*", "v/m*", "a*");
 const grants = fc.record({
   models: fc.array(pattern, { maxLength: 4 }),
-  aliases: fc.array(name, { maxLength: 2 }),
+  aliases: fc.array(aliasName, { maxLength: 2 }),
   deny: fc.oneof(
     { weight: 3, arbitrary: fc.constant([]) },
     { weight: 1, arbitrary: fc.array(pattern, { maxLength: 1 }) },
@@ -33,38 +36,86 @@ const targets: fc.Arbitrary<Targets> = fc.array(fc.tuple(name, fc.integer({ min:
   minLength: 1,
   maxLength: 3,
 });
-const aliases = fc.dictionary(name, targets, { maxKeys: 4, noNullPrototype: true });
+const aliases = fc.dictionary(aliasName, targets, { maxKeys: 4, noNullPrototype: true });
 const world = fc.record({
   own: aliases,
   ofTeam: aliases,
   everybody: aliases,
   keyGrant: fc.option(grants, { nil: undefined }),
   teamGrant: fc.option(grants, { nil: undefined }),
-  catalogue: fc.option(fc.uniqueArray(name, { minLength: 1 }), { nil: undefined }),
+  models: fc.dictionary(name, fc.array(name, { maxLength: 1 }), {
+    maxKeys: 2,
+    noNullPrototype: true,
+  }),
+  closed: fc.oneof(
+    { weight: 4, arbitrary: fc.constant(false) },
+    { weight: 1, arbitrary: fc.constant(true) },
+  ),
   requested: name,
   nested: fc.option(name, { nil: undefined }),
   draw: fc.double({ min: 0, max: 0.999999, noNaN: true }),
 });
 type World = typeof world extends fc.Arbitrary<infer Value> ? Value : never;
 
-/** The aliases that are in scope under a name, nearest first. */
-function lookUp(of: World, requested: string): Targets | undefined {
-  const scopes = [of.own, of.teamGrant === undefined ? {} : of.ofTeam, of.everybody];
-  return scopes.find((each) => Object.hasOwn(each, requested))?.[requested];
+type Origin = "sent" | "reached" | "exact";
+
+/** The alias that takes a name, nearest scope first: its own name, or the longest beginning. */
+function lookUp(of: World, requested: string, origin: Origin): string | undefined {
+  for (const scopeOf of scopesOf(of)) {
+    if (Object.hasOwn(scopeOf, requested)) return requested;
+    if (origin === "exact") continue;
+    if (scopeOf === of.everybody && Object.hasOwn(of.models, requested)) continue;
+    const [longest] = Object.keys(scopeOf)
+      .filter((each) => each.endsWith("*") && requested.startsWith(each.slice(0, -1)))
+      .filter((each) => each !== "*" || origin === "sent")
+      .sort((a, b) => b.length - a.length);
+    if (longest !== undefined) return longest;
+  }
+  return undefined;
+}
+
+function scopesOf(of: World): readonly Readonly<Record<string, Targets>>[] {
+  return [of.own, ...(of.teamGrant === undefined ? [] : [of.ofTeam]), of.everybody];
 }
 
 /** Every way that a name can go, as lists of names; undefined when one of them never ends. */
-function waysOf(of: World, requested: string, depth = 0): string[][] | undefined {
-  const next = lookUp(of, requested);
-  if (next === undefined) return [[requested]];
+function waysOf(
+  of: World,
+  requested: string,
+  origin: Origin = "sent",
+  depth = 0,
+): string[][] | undefined {
+  const alias = lookUp(of, requested, origin);
+  if (alias === undefined) return [[requested]];
   if (depth === 8) return undefined;
   const ways: string[][] = [];
-  for (const [to] of next) {
-    const rest = waysOf(of, to, depth + 1);
+  const next = origin === "exact" || alias.endsWith("*") ? "exact" : "reached";
+  const holder = scopesOf(of).find(
+    (each) => Object.hasOwn(each, alias) && isIn(of, each, requested, alias),
+  );
+  for (const [to] of holder?.[alias] ?? []) {
+    const rest = waysOf(of, to, next, depth + 1);
     if (rest === undefined) return undefined;
     ways.push(...rest.map((way) => [requested, ...way]));
   }
   return ways;
+}
+
+/** Everybody's pattern does not take a catalogued name, but a team's of the same text does. */
+function isIn(
+  of: World,
+  scopeOf: Readonly<Record<string, Targets>>,
+  requested: string,
+  alias: string,
+): boolean {
+  return alias === requested || scopeOf !== of.everybody || !Object.hasOwn(of.models, requested);
+}
+
+/** The models and what they fall back to, at whatever remove. */
+function withFallbacks(of: World, models: readonly string[]): readonly string[] {
+  const all = new Set(models);
+  for (const each of all) for (const other of of.models[each] ?? []) all.add(other);
+  return [...all];
 }
 
 function matches(patterns: readonly string[] | undefined, text: string): boolean {
@@ -76,19 +127,21 @@ function matches(patterns: readonly string[] | undefined, text: string): boolean
 function mayUse(of: World, requested: string): boolean {
   const ways = waysOf(of, requested);
   if (ways === undefined) return false;
-  const models = ways.map((way) => way[way.length - 1] ?? "");
-  if (
-    of.catalogue !== undefined &&
-    !models.every((each) => of.catalogue?.some((known) => known === each))
-  )
-    return false;
+  const models = withFallbacks(
+    of,
+    ways.map((way) => way[way.length - 1] ?? ""),
+  );
+  if (of.closed && !models.every((each) => Object.hasOwn(of.models, each))) return false;
   const holders: GrantParts[] = [of.keyGrant, of.teamGrant].filter((each) => each !== undefined);
   if (holders.length === 0) return false;
+  const alias = lookUp(of, requested, "sent");
   return holders.every((holder) => {
-    if (ways.flat().some((each) => matches(holder.deny, each))) return false;
-    const isAlias = lookUp(of, requested) !== undefined;
-    if (isAlias && holder.aliases?.includes(requested) === true) return true;
-    return models.every((each) => matches(holder.models, each));
+    if ([...ways.flat(), ...models].some((each) => matches(holder.deny, each))) return false;
+    if (alias !== undefined && holder.aliases?.includes(alias) === true) return true;
+    return models.every((each) => {
+      if (holder.models?.includes(each) === true) return true;
+      return !neverByWildcard.has(each) && matches(holder.models, each);
+    });
   });
 }
 
@@ -115,9 +168,11 @@ test("decide allows exactly what a plain reading of the policy allows, and edits
   let refused = 0;
   fc.assert(
     fc.property(world, (of) => {
-      const models = of.catalogue?.map((each) => model(each));
-      const parts = { key: keyOf(of), aliases: scope(of.everybody) };
-      const snap = snapshot(models === undefined ? parts : { ...parts, models });
+      const models = Object.entries(of.models).map(([each, fallbacks]) =>
+        model(each, { fallbacks }),
+      );
+      const { closed } = of;
+      const snap = snapshot({ key: keyOf(of), aliases: scope(of.everybody), models, closed });
       const tools = of.nested === undefined ? {} : { tools: [{ type: "x", model: of.nested }] };
       const bytes = Buffer.from(JSON.stringify({ ...tools, model: of.requested }));
       const headers = new Map([["authorization", `Bearer ${secret}`]]);

@@ -2,9 +2,17 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { authorizeModel } from "../../../src/core/permission/authorize.ts";
 import type { VirtualKey } from "../../../src/core/permission/snapshot.ts";
-import { type AliasParts, grant, key, model, scope, snapshot, team } from "../snapshot-builder.ts";
+import {
+  type AliasParts,
+  authorizeName,
+  grant,
+  key,
+  model,
+  scope,
+  snapshot,
+  team,
+} from "../snapshot-builder.ts";
 
 const qwen = "openrouter/qwen/qwen3.5-flash-02-23";
 const lots = { draw: 0, headers: new Map<string, string>() };
@@ -14,7 +22,7 @@ function verdict(
   requested: string,
   aliases: AliasParts = { "AgentX-LLM": qwen },
 ): string {
-  const authorization = authorizeModel(snapshot({ aliases: scope(aliases) }), of, requested, lots);
+  const authorization = authorizeName(snapshot({ aliases: scope(aliases) }), of, requested, lots);
   return authorization.ok ? `allow ${authorization.resolution.model}` : authorization.reason;
 }
 
@@ -64,7 +72,7 @@ test("authorizeModel says whose grant refused", () => {
     grant: grant({ models: [qwen] }),
     team: { name: "t", team: team({ models: ["other"] }) },
   });
-  const refused = authorizeModel(snapshot({}), holder, qwen, lots);
+  const refused = authorizeName(snapshot({}), holder, qwen, lots);
   assert.ok(!refused.ok);
   assert.deepEqual(refused.trace, { model: qwen, hops: [], refusedBy: "team" });
 });
@@ -122,7 +130,7 @@ test("authorizeModel lets the team's deny hit a key with its own grant", () => {
 test("authorizeModel refuses a name outside a closed catalogue, granted or not", () => {
   const snap = snapshot({ models: [model("known")] });
   const all = withGrant({ models: ["*"] });
-  const unknown = authorizeModel(snap, all, "unknown", lots);
+  const unknown = authorizeName(snap, all, "unknown", lots);
   assert.equal(!unknown.ok && unknown.reason, "model_unknown");
-  assert.equal(authorizeModel(snap, all, "known", lots).ok, true);
+  assert.equal(authorizeName(snap, all, "known", lots).ok, true);
 });

@@ -2,8 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { resolve } from "../../../src/core/permission/resolve.ts";
-import { key, model, scope, snapshot, team } from "../snapshot-builder.ts";
+import { key, model, resolveName, scope, snapshot, team } from "../snapshot-builder.ts";
 
 const lots = { draw: 0, headers: new Map<string, string>() };
 
@@ -14,27 +13,31 @@ function chain(length: number): Record<string, string> {
 }
 
 test("resolve follows a chain of 8 aliases", () => {
-  const resolution = resolve(snapshot({ aliases: scope(chain(8)) }), key(), "a1", lots);
+  const resolution = resolveName(snapshot({ aliases: scope(chain(8)) }), key(), "a1", lots);
   assert.deepEqual(resolution, {
     ok: true,
+    alias: "a1",
     hops: ["a1", "a2", "a3", "a4", "a5", "a6", "a7", "a8"],
     model: "model",
+    choices: ["model"],
     models: ["model"],
     names: ["a1", "a2", "a3", "a4", "a5", "a6", "a7", "a8", "model"],
   });
 });
 
 test("resolve refuses a chain of 9 aliases", () => {
-  const resolution = resolve(snapshot({ aliases: scope(chain(9)) }), key(), "a1", lots);
+  const resolution = resolveName(snapshot({ aliases: scope(chain(9)) }), key(), "a1", lots);
   assert.equal(resolution.ok, false);
   assert.equal(!resolution.ok && resolution.reason, "alias_unusable");
 });
 
 test("resolve takes the model itself when the name is no alias", () => {
-  assert.deepEqual(resolve(snapshot({}), key(), "m", lots), {
+  assert.deepEqual(resolveName(snapshot({}), key(), "m", lots), {
     ok: true,
+    alias: undefined,
     hops: [],
     model: "m",
+    choices: ["m"],
     models: ["m"],
     names: ["m"],
   });
@@ -43,10 +46,10 @@ test("resolve takes the model itself when the name is no alias", () => {
 test("resolve refuses a cycle, and an alias that leads into one", () => {
   const aliases = scope({ a: "b", b: "c", c: "b", self: "self", fine: "model" });
   for (const name of ["a", "b", "c", "self"]) {
-    const resolution = resolve(snapshot({ aliases }), key(), name, lots);
+    const resolution = resolveName(snapshot({ aliases }), key(), name, lots);
     assert.equal(!resolution.ok && resolution.reason, "alias_unusable", name);
   }
-  assert.equal(resolve(snapshot({ aliases }), key(), "fine", lots).ok, true);
+  assert.equal(resolveName(snapshot({ aliases }), key(), "fine", lots).ok, true);
 });
 
 test("resolve looks every hop up again, the key's aliases first, then the team's", () => {
@@ -54,7 +57,7 @@ test("resolve looks every hop up again, the key's aliases first, then the team's
   const research = { name: "research", team: team({}, { middle: "of-team" }) };
   const snap = snapshot({ aliases: everybody });
   const modelOf = (of: ReturnType<typeof key>): string | false => {
-    const resolution = resolve(snap, of, "start", lots);
+    const resolution = resolveName(snap, of, "start", lots);
     return resolution.ok && resolution.model;
   };
   assert.equal(modelOf(key()), "global");
@@ -64,8 +67,8 @@ test("resolve looks every hop up again, the key's aliases first, then the team's
 
 test("resolve lets a key alias shadow a catalogued model, for that key only", () => {
   const snap = snapshot({ models: [model("gpt-4o"), model("other")] });
-  const own = resolve(snap, key({ aliases: scope({ "gpt-4o": "other" }) }), "gpt-4o", lots);
-  const others = resolve(snap, key(), "gpt-4o", lots);
+  const own = resolveName(snap, key({ aliases: scope({ "gpt-4o": "other" }) }), "gpt-4o", lots);
+  const others = resolveName(snap, key(), "gpt-4o", lots);
   assert.equal(own.ok && own.model, "other");
   assert.equal(others.ok && others.model, "gpt-4o");
 });
@@ -79,9 +82,9 @@ test("resolve refuses a whole weighted alias for one dangling target", () => {
     sound: [["known", 1]],
   });
   const snap = snapshot({ aliases, models: [model("known")] });
-  const mixed = resolve(snap, key(), "mix", lots);
+  const mixed = resolveName(snap, key(), "mix", lots);
   assert.deepEqual(mixed, { ok: false, reason: "alias_unusable", model: "lost", hops: ["mix"] });
-  assert.equal(resolve(snap, key(), "sound", lots).ok, true);
+  assert.equal(resolveName(snap, key(), "sound", lots).ok, true);
 });
 
 test("resolve names every model that can run, whichever is drawn", () => {
@@ -97,7 +100,7 @@ test("resolve names every model that can run, whichever is drawn", () => {
   });
   const snap = snapshot({ aliases });
   const drawn = (draw: number): unknown => {
-    const resolution = resolve(snap, key(), "mix", { draw, headers: new Map() });
+    const resolution = resolveName(snap, key(), "mix", { draw, headers: new Map() });
     assert.ok(resolution.ok);
     assert.deepEqual([...resolution.models].sort(), ["a", "b", "c"]);
     return [resolution.model, ...resolution.hops];
@@ -122,7 +125,7 @@ test("resolve keeps the weights over many draws, further down as well", () => {
   });
   const counts = new Map<string, number>();
   for (let at = 0; at < 8000; at++) {
-    const resolution = resolve(snapshot({ aliases }), key(), "mix", {
+    const resolution = resolveName(snapshot({ aliases }), key(), "mix", {
       draw: (at + 0.5) / 8000,
       headers: new Map(),
     });
@@ -144,7 +147,7 @@ test("resolve gives one key always the same target when the alias is sticky by k
   );
   const snap = snapshot({ aliases });
   const modelFor = (name: string, draw: number): unknown => {
-    const resolution = resolve(snap, key({ name }), "mix", { draw, headers: new Map() });
+    const resolution = resolveName(snap, key({ name }), "mix", { draw, headers: new Map() });
     return resolution.ok && resolution.model;
   };
   const names = Array.from({ length: 64 }, (_, at) => `key-${at}`);
@@ -171,7 +174,7 @@ test("resolve is sticky by a header where it came, and draws where it did not", 
   });
   const modelFor = (draw: number, session?: string): unknown => {
     const headers = new Map(session === undefined ? [] : [["x-session", session]]);
-    const resolution = resolve(snap, key(), "mix", { draw, headers });
+    const resolution = resolveName(snap, key(), "mix", { draw, headers });
     return resolution.ok && resolution.model;
   };
   const sessions = Array.from({ length: 32 }, (_, at) => `s${at}`);
@@ -193,7 +196,7 @@ test("resolve stays small on a lattice of weighted aliases that has 16^8 ways", 
       ]);
     }
   }
-  const resolution = resolve(snapshot({ aliases: scope(parts) }), key(), "l0-0", lots);
+  const resolution = resolveName(snapshot({ aliases: scope(parts) }), key(), "l0-0", lots);
   assert.ok(resolution.ok);
   assert.equal(resolution.models.length, 16);
   assert.equal(resolution.names.length, 1 + 7 * 16 + 16);
@@ -201,9 +204,9 @@ test("resolve stays small on a lattice of weighted aliases that has 16^8 ways", 
 
 test("resolve treats names of object properties as names", () => {
   for (const name of ["__proto__", "constructor", "toString", "hasOwnProperty"]) {
-    const open = resolve(snapshot({}), key(), name, lots);
+    const open = resolveName(snapshot({}), key(), name, lots);
     assert.equal(open.ok && open.hops.length, 0, name);
-    const closed = resolve(snapshot({ models: [model("m")] }), key(), name, lots);
+    const closed = resolveName(snapshot({ models: [model("m")] }), key(), name, lots);
     assert.deepEqual(closed, { ok: false, reason: "model_unknown", model: name, hops: [] });
   }
 });

@@ -15,7 +15,7 @@ test("canNameModel knows every operation with a body, and says no to these alone
   assert.deepEqual(silent, [
     ...["audio.speech", "audio.transcriptions", "audio.translations"],
     ...["cohere.chat", "cohere.embed", "cohere.rerank"],
-    ...["gemini.batchEmbedContents", "gemini.countTokens", "gemini.embedContent"],
+    ...["gemini.batchEmbedContents", "gemini.countTokens", "gemini.embedContent", "gemini.predict"],
     ...["images.edits", "images.generations", "images.variations", "messages.count_tokens"],
     ...["ollama.embeddings", "ollama.show", "responses.compact", "responses.input_tokens"],
   ]);

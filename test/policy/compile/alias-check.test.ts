@@ -2,8 +2,16 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { resolve } from "../../../src/core/permission/resolve.ts";
-import { alias, compile, digest, keyHash, lines, resource } from "../manifest-builder.ts";
+import { resolveName } from "../../core/snapshot-builder.ts";
+import {
+  alias,
+  compile,
+  compileClosed,
+  digest,
+  keyHash,
+  lines,
+  resource,
+} from "../manifest-builder.ts";
 
 function chain(length: number) {
   return Array.from({ length }, (_, index) =>
@@ -53,7 +61,9 @@ test("compilePolicy follows the longest branch when it names a chain that is too
 
 test("compilePolicy calls a target dangling only when the catalogue is closed", () => {
   assert.deepEqual(lines(compile(alias("a", "gone"))), []);
-  assert.deepEqual(lines(compile(alias("a", "gone"), resource("Model", "m", {}))), [
+  const model = resource("Model", "m", {});
+  assert.deepEqual(lines(compile(alias("a", "gone"), model)), []);
+  assert.deepEqual(lines(compileClosed(alias("a", "gone"), model)), [
     "disabled ModelAlias a: a leads to gone, which is neither a Model nor an alias",
   ]);
 });
@@ -78,7 +88,7 @@ test("compilePolicy finds a cycle that exists for one key only, and names that k
 });
 
 test("compilePolicy reports an alias as unusable exactly when resolve refuses it", () => {
-  const policy = compile(
+  const policy = compileClosed(
     ...chain(9),
     resource("Model", "model", {}),
     alias("loop", "loop"),
@@ -88,8 +98,8 @@ test("compilePolicy reports an alias as unusable exactly when resolve refuses it
   const key = policy.snapshot.keys.get(digest(1))?.key;
   assert.ok(key !== undefined);
   const lots = { draw: 0, headers: new Map<string, string>() };
-  const names = [...policy.snapshot.aliases.keys()];
-  const refused = names.filter((name) => !resolve(policy.snapshot, key, name, lots).ok);
+  const names = [...policy.snapshot.aliases.exact.keys()];
+  const refused = names.filter((name) => !resolveName(policy.snapshot, key, name, lots).ok);
   const reported = policy.problems.map(({ object }) => object?.split(" ")[1]);
   assert.deepEqual(refused.sort(), ["a0", "gone", "loop"]);
   assert.deepEqual(reported.sort(), refused);
@@ -99,5 +109,5 @@ test("compilePolicy drops targets without weight before it looks at them", () =>
   const targets = [{ model: "a", weight: 0 }, { model: "m" }];
   const policy = compile(resource("ModelAlias", "a", { targets }));
   assert.deepEqual(lines(policy), []);
-  assert.deepEqual(policy.snapshot.aliases.get("a")?.targets, [{ model: "m", weight: 1 }]);
+  assert.deepEqual(policy.snapshot.aliases.exact.get("a")?.targets, [{ model: "m", weight: 1 }]);
 });

@@ -4,7 +4,15 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { compilePolicy } from "../../../src/policy/compile/compile.ts";
-import { alias, compile, digest, keyHash, lines, resource } from "../manifest-builder.ts";
+import {
+  alias,
+  compile,
+  compileClosed,
+  digest,
+  keyHash,
+  lines,
+  resource,
+} from "../manifest-builder.ts";
 
 const older = "2025-01-01T00:00:00Z";
 const newer = "2025-06-01T00:00:00Z";
@@ -13,7 +21,9 @@ test("compilePolicy lets the older of two aliases with one name win, in any orde
   const first = resource("ModelAlias", "z", { alias: "fast", target: "a" }, older);
   const second = resource("ModelAlias", "a", { alias: "fast", target: "b" }, newer);
   for (const policy of [compile(first, second), compile(second, first)]) {
-    assert.deepEqual(policy.snapshot.aliases.get("fast")?.targets, [{ model: "a", weight: 1 }]);
+    assert.deepEqual(policy.snapshot.aliases.exact.get("fast")?.targets, [
+      { model: "a", weight: 1 },
+    ]);
     assert.equal(lines(policy).length, 1);
     assert.match(lines(policy)[0] ?? "", /^disabled ModelAlias a: .*taken by ModelAlias z/);
   }
@@ -21,23 +31,23 @@ test("compilePolicy lets the older of two aliases with one name win, in any orde
 
 test("compilePolicy breaks a tie by name, and an alias without a time comes last", () => {
   const tie = compile(alias("b", "x", { alias: "n" }), alias("a", "y", { alias: "n" }));
-  assert.equal(tie.snapshot.aliases.get("n")?.targets[0]?.model, "y");
+  assert.equal(tie.snapshot.aliases.exact.get("n")?.targets[0]?.model, "y");
   const dated = resource("ModelAlias", "b", { alias: "n", target: "x" }, newer);
   const untimed = compile(alias("a", "y", { alias: "n" }), dated);
-  assert.equal(untimed.snapshot.aliases.get("n")?.targets[0]?.model, "x");
+  assert.equal(untimed.snapshot.aliases.exact.get("n")?.targets[0]?.model, "x");
 });
 
 test("compilePolicy leaves out an alias named like a Model, but a team may have one", () => {
-  const policy = compile(
+  const policy = compileClosed(
     resource("Model", "gold", {}),
     alias("gold", "gold"),
     resource("Model", "other", {}),
     resource("Team", "t", { grants: { models: ["*"] }, aliases: { gold: "other" } }),
     resource("VirtualKey", "k", { team: "t", keyHash: keyHash(1) }),
   );
-  assert.equal(policy.snapshot.aliases.has("gold"), false);
+  assert.equal(policy.snapshot.aliases.exact.has("gold"), false);
   const key = policy.snapshot.keys.get(digest(1))?.key;
-  assert.equal(key?.team?.team?.aliases.get("gold")?.targets[0]?.model, "other");
+  assert.equal(key?.team?.team?.aliases.exact.get("gold")?.targets[0]?.model, "other");
   assert.deepEqual(lines(policy), [
     "disabled ModelAlias gold: the alias gold is named like a Model, and the Model wins",
   ]);
@@ -52,11 +62,11 @@ test("compilePolicy lets a Team's own alias beat a ModelAlias for that team", ()
     resource("VirtualKey", "l", { team: "u", keyHash: keyHash(2) }),
   );
   const targetOf = (number: number) =>
-    policy.snapshot.keys.get(digest(number))?.key.team?.team?.aliases.get("fast")?.targets[0]
+    policy.snapshot.keys.get(digest(number))?.key.team?.team?.aliases.exact.get("fast")?.targets[0]
       ?.model;
   assert.equal(targetOf(1), "b");
   assert.equal(targetOf(2), "a");
-  assert.equal(policy.snapshot.aliases.size, 0);
+  assert.equal(policy.snapshot.aliases.exact.size, 0);
   assert.deepEqual(
     policy.problems.map(({ severity }) => severity),
     ["advice"],
@@ -89,14 +99,19 @@ test("compilePolicy gives one digest to one key only, previous digests included"
   assert.equal(policy.counts.keys, 1);
 });
 
-test("compilePolicy expands access groups, and a missing one grants nothing", () => {
+test("compilePolicy refers to access groups, and a missing one grants nothing", () => {
   const policy = compile(
     resource("AccessGroup", "g", { models: ["a", "b/*"] }),
     resource("VirtualKey", "k", { keyHash: keyHash(1), grants: { groups: ["g", "gone"] } }),
   );
   const grant = policy.snapshot.keys.get(digest(1))?.key.grant;
-  assert.deepEqual([...(grant?.models.exact ?? [])], ["a"]);
-  assert.deepEqual(grant?.models.wildcards, ["b/*"]);
+  const [group, ...others] = grant?.models ?? [];
+  assert.deepEqual([...(group?.exact ?? [])], ["a"]);
+  assert.deepEqual(
+    group?.wildcards.map(({ pattern }) => pattern),
+    ["b/*"],
+  );
+  assert.deepEqual(others, []);
   assert.deepEqual(lines(policy), [
     "disabled VirtualKey k: there is no AccessGroup gone: it grants nothing",
   ]);
@@ -125,6 +140,7 @@ test("compilePolicy advises on grants that do not do what they seem to", () => {
   assert.deepEqual(
     policy.problems.map(({ severity, object, path }) => `${severity} ${object} ${path.join(".")}`),
     [
+      "advice ModelAlias fast spec.alias",
       "advice Team denies spec.grants",
       "advice Team none spec.grants",
       "advice Team open spec.grants.models.0",
@@ -168,15 +184,15 @@ test("compilePolicy gives one snapshot and one list of problems whatever the ord
   );
 });
 
-test("compilePolicy closes the catalogue as soon as any Model exists, in force or not", () => {
+test("compilePolicy closes the catalogue by word alone", () => {
   const key = resource("VirtualKey", "k", { keyHash: keyHash(1), grants: { models: ["*"] } });
-  const closed = compilePolicy([key], { nowMs: 0, modelExists: true });
-  assert.deepEqual(closed.snapshot.catalogue, new Map());
+  const closed = compilePolicy([key], { nowMs: 0, catalogue: "closed" });
+  assert.deepEqual(closed.snapshot.catalogue, { closed: true, models: new Map() });
   const open = compilePolicy([key], { nowMs: 0 });
-  assert.equal(open.snapshot.catalogue, undefined);
+  assert.deepEqual(open.snapshot.catalogue, { closed: false, models: new Map() });
   assert.notEqual(open.snapshot.revision, closed.snapshot.revision);
   const twice = compile(resource("Model", "m", {}), resource("Model", "m", { name: "n" }));
-  assert.equal(twice.snapshot.catalogue?.size, 1);
+  assert.equal(twice.snapshot.catalogue.models.size, 1);
 });
 
 test("compilePolicy compiles equal grants once, and unequal ones never into one", () => {
@@ -195,8 +211,8 @@ test("compilePolicy compiles equal grants once, and unequal ones never into one"
   assert.notEqual(grant(1), grant(3));
   assert.equal(grant(1)?.models, grant(3)?.models);
   assert.deepEqual([...(grant(3)?.deny.exact ?? [])], ["a"]);
-  assert.deepEqual([...(grant(4)?.models.exact ?? [])], ["g"]);
-  assert.deepEqual([...(grant(5)?.models.exact ?? [])], []);
+  assert.deepEqual([...(grant(4)?.models[0]?.exact ?? [])], ["g"]);
+  assert.deepEqual(grant(5)?.models, []);
 });
 
 test("compilePolicy reports a missing group of every key that shares the grant", () => {

@@ -24,7 +24,7 @@ test("decodeResource fills in the defaults of a ModelAlias", () => {
 
 test("decodeResource reports every mistake of one object at once", () => {
   const value = manifest("ModelAlias", "Fast!", {
-    targets: [{ model: "../a", weight: 1.5 }, { weight: 1 }],
+    targets: [{ model: "a,b", weight: 1.5 }, { weight: 1 }],
     hidden: "yes",
     teams: ["No Team"],
     unheard: 1,
@@ -51,8 +51,13 @@ const rejected: readonly (readonly [string, object])[] = [
   ],
   ["an empty list of targets", manifest("ModelAlias", "a", { targets: [] })],
   ["17 targets", manifest("ModelAlias", "a", { targets: Array(17).fill({ model: "b" }) })],
-  ["a star among granted aliases", manifest("Team", "a", { grants: { aliases: ["a*"] } })],
-  ["a star in an alias", manifest("ModelAlias", "a", { alias: "a*", target: "b" })],
+  ["a star within a granted alias", manifest("Team", "a", { grants: { aliases: ["a*b"] } })],
+  ["a star within an alias", manifest("ModelAlias", "a", { alias: "a*b", target: "b" })],
+  ["two stars in an alias", manifest("ModelAlias", "a", { alias: "**", target: "b" })],
+  ["a star within a Team's alias", manifest("Team", "a", { aliases: { "*a": "b" } })],
+  ["a star in a target", manifest("ModelAlias", "a", { target: "b*" })],
+  ["a star in a fallback", manifest("Model", "a", { fallbacks: ["b*"] })],
+  ["17 fallbacks", manifest("Model", "a", { fallbacks: Array(17).fill("b") })],
   ["an unquoted number as a model", manifest("Team", "a", { grants: { models: [4] } })],
   ["a key without a secret", manifest("VirtualKey", "a", {})],
   ["an upper-case digest", manifest("VirtualKey", "a", { keyHash: `sha256:${"A".repeat(64)}` })],

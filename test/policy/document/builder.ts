@@ -16,13 +16,22 @@ import { keyHash, resource } from "../manifest-builder.ts";
 export const about: DocumentAbout = {
   revision: "0123456789abcdef",
   counts: { aliases: 1, teams: 2, keys: 3, groups: 4, models: 5 },
-  modelExists: true,
+  catalogue: "open",
 };
 
-export function encoded(resources: readonly Resource[], given = about): DocumentSet {
+/** Unless told, closed where there is a Model: what the oldest format can say. */
+export function encoded(
+  resources: readonly Resource[],
+  given: DocumentAbout = aboutOf(resources),
+): DocumentSet {
   const document = encodeDocument(resources, given);
   assert.deepEqual(document.leftOut, []);
   return { index: document.index, shards: document.shards };
+}
+
+export function aboutOf(resources: readonly Resource[]): DocumentAbout {
+  const hasModel = resources.some(({ kind }) => kind === "Model");
+  return { ...about, catalogue: hasModel ? "closed" : "open" };
 }
 
 export function readerOf({ index, shards }: DocumentSet): DocumentReader {

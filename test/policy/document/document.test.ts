@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { hash } from "node:crypto";
 import { test } from "node:test";
+import { catalogueWords } from "../../../src/core/permission/snapshot.ts";
 import { compilePolicy } from "../../../src/policy/compile/compile.ts";
 import { decodeDocument, encodeDocument } from "../../../src/policy/document/document.ts";
 import { configMapBytesMax } from "../../../src/policy/document/shards.ts";
@@ -52,15 +53,12 @@ test("encodeDocument writes this format", () => {
   );
 });
 
-test("decodeDocument gives revision, counts and modelExists as they were encoded", () => {
-  for (const modelExists of [true, false]) {
-    const document = decodeDocument(readerOf(encoded([], { ...about, modelExists })));
+test("decodeDocument gives revision, counts and catalogue as they were encoded", () => {
+  for (const catalogue of catalogueWords) {
+    const document = decodeDocument(readerOf(encoded([], { ...about, catalogue })));
     assert.ok(document.ok);
     const { revision, counts, resources } = document;
-    assert.deepEqual(
-      { revision, counts, modelExists: document.modelExists },
-      { ...about, modelExists },
-    );
+    assert.deepEqual({ revision, counts, catalogue: document.catalogue }, { ...about, catalogue });
     assert.deepEqual(resources, []);
   }
 });
@@ -90,7 +88,8 @@ test("decodeDocument says invalid and where for an index that no encoder writes"
     [(index) => ({ ...index, ["x".repeat(10_000)]: 1 }), /^.{1,520}$/],
     [(index) => ({ ...index, revision: "a b" }), /revision must be/],
     [(index) => ({ ...index, revision: "" }), /revision must be/],
-    [(index) => ({ ...index, modelExists: 1 }), /modelExists must be true or false/],
+    [(index) => ({ ...index, modelExists: 1 }), /modelExists must be/],
+    [(index) => ({ ...index, catalogue: "open" }), /catalogue is not a known field/],
     [(index) => ({ ...index, counts: { aliases: -1 } }), /counts.aliases must be/],
     [(index) => ({ ...index, counts: [] }), /counts must be an object/],
     [(index) => ({ ...index, shards: [] }), /shards must have at least one entry/],
@@ -168,7 +167,7 @@ test("decodeDocument refuses records that no encoder writes, and says where", ()
       },
       /aliases\[1\] names an alias a/,
     ],
-    [{ ...team, spec: { grants: {}, aliases: [["", "b"]] } }, /the name "" is no model name/],
+    [{ ...team, spec: { grants: {}, aliases: [["", "b"]] } }, /the name "" is no alias/],
     [{ ...team, spec: { grants: {}, aliases: [["a", "*"]] } }, /not a pattern/],
     [{ ...team, spec: { grants: {}, description: "x" } }, /line 2 is not as it is written/],
     [{ ...team, spec: {} }, /line 2 is not as it is written/],

@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { hash } from "node:crypto";
 import { test } from "node:test";
 import fc from "fast-check";
+import { catalogueWords } from "../../../src/core/permission/snapshot.ts";
 import { compilePolicy } from "../../../src/policy/compile/compile.ts";
 import { type DocumentReader, decodeDocument } from "../../../src/policy/document/document.ts";
 import type { Resource } from "../../../src/policy/resources.ts";
@@ -20,9 +21,9 @@ function decoded(resources: readonly Resource[]): readonly Resource[] {
 
 test("decodeDocument gives resources that compile to the very same policy", () => {
   fc.assert(
-    fc.property(policies, fc.boolean(), (resources, modelExists) => {
+    fc.property(policies, fc.constantFrom(...catalogueWords), (resources, catalogue) => {
       const back = decoded(resources);
-      const options = { nowMs, modelExists };
+      const options = { nowMs, catalogue };
       assert.deepEqual(compilePolicy(back, options), compilePolicy(resources, options));
       const sorted = (list: readonly Resource[]) =>
         list.toSorted((a, b) => (`${a.kind} ${a.name}` < `${b.kind} ${b.name}` ? -1 : 1));
@@ -79,11 +80,12 @@ const jsonText = fc.oneof(
 
 /** A reader whose index rightly pins whatever the shard holds. */
 function pinning(text: string): DocumentReader {
-  const { revision, counts, modelExists } = about;
+  const { revision, counts } = about;
   const shards = [{ shard: 0, sha256: hash("sha256", text, "hex") }];
   const { index } = encoded([]);
   const pinned = index.replace(/[0-9a-f]{64}/, shards[0]?.sha256 ?? "");
-  assert.deepEqual(JSON.parse(pinned), { formatVersion: 1, revision, counts, modelExists, shards });
+  const head = { formatVersion: 1, revision, counts, modelExists: false };
+  assert.deepEqual(JSON.parse(pinned), { ...head, shards });
   return { index: pinned, shard: () => text };
 }
 

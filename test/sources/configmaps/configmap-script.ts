@@ -32,7 +32,7 @@ export function alias(objectName: string, spec: object): Resource {
 
 export function documentOf(resources: readonly Resource[]): DocumentSet {
   const { snapshot, counts } = compilePolicy(resources, { nowMs: 0 });
-  const about = { revision: snapshot.revision, counts, modelExists: false };
+  const about = { revision: snapshot.revision, counts, catalogue: "open" as const };
   const document = encodeDocument(resources, about);
   assert.deepEqual(document.leftOut, []);
   return document;
@@ -160,6 +160,6 @@ export function recorded(given?: Given) {
 }
 
 export const target = ({ source }: Pick<ReturnType<typeof script>, "source">): string | undefined =>
-  source.current()?.aliases.get("fast")?.targets[0]?.model;
+  source.current()?.aliases.exact.get("fast")?.targets[0]?.model;
 
 export const tiny = (model: string): DocumentSet => documentOf([alias("fast", { target: model })]);

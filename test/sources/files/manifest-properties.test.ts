@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { parseAllDocuments } from "yaml";
+import { catalogueWords } from "../../../src/core/permission/snapshot.ts";
 import type { LocatedProblem } from "../../../src/policy/problem.ts";
 import { readManifestText } from "../../../src/sources/files/manifest-documents.ts";
 import { compileManifests, toManifestFile } from "../../../src/sources/files/manifest-files.ts";
@@ -100,7 +101,10 @@ function assertPlaces(text: string, problems: readonly LocatedProblem[]): void {
 }
 
 function compileText(text: string) {
-  return compileManifests({ files: [{ file: "f", text }], problems: [] }, Date.UTC(2026, 0, 1));
+  return compileManifests(
+    { files: [{ file: "f", text }], problems: [] },
+    { nowMs: Date.UTC(2026, 0, 1) },
+  );
 }
 
 test("compileManifests takes the manifests that the properties mutate", () => {
@@ -134,11 +138,16 @@ test("compileManifests reads CRLF and a byte order mark like plain text", () => 
   }
 });
 
-test("compileManifests closes the catalogue for a Model that it cannot read", () => {
-  const model = "apiVersion: aliasguard.dev/v1alpha1\nkind: Model\nmetadata: { name: m }\n";
-  const bad = compileText(`${model}spec: { backend: neither }\n`);
-  assert.deepEqual(bad.policy.snapshot.catalogue, new Map());
-  assert.equal(compileText("kind: Other").policy.snapshot.catalogue, undefined);
+test("compileManifests closes the catalogue by word alone", () => {
+  const model =
+    "apiVersion: aliasguard.dev/v1alpha1\nkind: Model\nmetadata: { name: m }\nspec: {}\n";
+  const files = { files: [{ file: "f", text: model }], problems: [] };
+  for (const catalogue of catalogueWords) {
+    const { policy } = compileManifests(files, { nowMs: 0, catalogue });
+    assert.equal(policy.snapshot.catalogue.closed, catalogue === "closed");
+    assert.deepEqual([...policy.snapshot.catalogue.models.keys()], ["m"]);
+  }
+  assert.equal(compileText(model).policy.snapshot.catalogue.closed, false);
 });
 
 test("toManifestFile takes exactly the bytes that are UTF-8, and places the first that is not", () => {

@@ -30,9 +30,12 @@ const aliases = (count: number): string =>
 
 test("loadPolicy gives what the same work on the loop gives", async (t) => {
   const path = await policyFile(t, aliases(600));
-  const loaded = await loadPolicy({ path, nowMs: 0, wantedHash: undefined }, never);
+  const loaded = await loadPolicy(
+    { path, nowMs: 0, catalogue: "open" as const, wantedHash: undefined },
+    never,
+  );
   assert.ok(loaded.kind === "loaded");
-  const { policy, problems, found } = compileManifests(await readManifestFiles(path), 0);
+  const { policy, problems, found } = compileManifests(await readManifestFiles(path), { nowMs: 0 });
   assert.deepEqual(loaded.snapshot, policy.snapshot);
   assert.deepEqual(loaded.counts, policy.counts);
   assert.deepEqual(loaded.problems, problems);
@@ -44,15 +47,21 @@ test("loadPolicy gives what the same work on the loop gives", async (t) => {
 test("loadPolicy compiles nothing but the wanted content", async (t) => {
   const path = await policyFile(t, aliases(1));
   const wantedHash = await hashManifestFiles(await listManifestFiles(path));
-  const wanted = await loadPolicy({ path, nowMs: 0, wantedHash }, never);
+  const wanted = await loadPolicy(
+    { path, nowMs: 0, catalogue: "open" as const, wantedHash },
+    never,
+  );
   assert.equal(wanted.kind, "loaded");
-  const other = await loadPolicy({ path, nowMs: 0, wantedHash: "another" }, never);
+  const other = await loadPolicy(
+    { path, nowMs: 0, catalogue: "open" as const, wantedHash: "another" },
+    never,
+  );
   assert.deepEqual(other, { kind: "changed", contentHash: wantedHash });
 });
 
 test("loadPolicy rejects when it is stopped, before and while it loads", async (t) => {
   const path = await policyFile(t, aliases(1));
-  const request = { path, nowMs: 0, wantedHash: undefined };
+  const request = { path, nowMs: 0, catalogue: "open" as const, wantedHash: undefined };
   await assert.rejects(loadPolicy(request, AbortSignal.abort()), /^Error: loading was stopped$/);
   const controller = new AbortController();
   const loading = loadPolicy(request, controller.signal);
@@ -61,7 +70,12 @@ test("loadPolicy rejects when it is stopped, before and while it loads", async (
 });
 
 test("loadPolicy rejects a policy that needs more memory or time than a load may have", async (t) => {
-  const request = { path: await policyFile(t, aliases(600)), nowMs: 0, wantedHash: undefined };
+  const request = {
+    path: await policyFile(t, aliases(600)),
+    nowMs: 0,
+    catalogue: "open" as const,
+    wantedHash: undefined,
+  };
   await assert.rejects(
     loadPolicy(request, never, { ...defaultLoadLimits, heapMibMax: 8 }),
     /^Error: loading needed more than 8 MiB of memory$/,
@@ -74,7 +88,10 @@ test("loadPolicy rejects a policy that needs more memory or time than a load may
 
 test("loadPolicy loads a path that is not there as a problem, in our words", async (t) => {
   const path = join(await policyFile(t, ""), "gone");
-  const loaded = await loadPolicy({ path, nowMs: 0, wantedHash: undefined }, never);
+  const loaded = await loadPolicy(
+    { path, nowMs: 0, catalogue: "open" as const, wantedHash: undefined },
+    never,
+  );
   assert.ok(loaded.kind === "loaded");
   assert.equal(loaded.invalid, 1);
   assert.deepEqual(
