@@ -1,0 +1,119 @@
+// A provider of models on loopback that answers whatever is asked in the shape the path wants, and records of each call the
+// model, the path, the account that paid for it, and the marker of the request that caused it.
+
+import { createServer, type IncomingMessage, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+
+export type Sighting = {
+  /** The number of the request that caused it; undefined when its marker did not arrive. */
+  readonly marker: number | undefined;
+  readonly model: string;
+  /** The first segment of the path: which of the stub's hosts was meant. */
+  readonly host: string;
+  readonly path: string;
+  readonly account: string;
+  /** A header that no provider call has by itself. */
+  readonly injected: boolean;
+};
+
+export type ProviderStub = {
+  readonly port: number;
+  /** What was seen since the last call. */
+  take(): readonly Sighting[];
+  stop(): Promise<void>;
+};
+
+/** What a request carries somewhere in its text, so that a call can be traced back to it. */
+export function markerText(index: number): string {
+  return `hunted-${index}-`;
+}
+
+/** The header value that callers try to inject. */
+export const injectedValue = "hunt-injected";
+
+const carriers = ["authorization", "api-key", "x-api-key", "x-goog-api-key"];
+
+export async function startProviderStub(): Promise<ProviderStub> {
+  let seen: Sighting[] = [];
+  const server = createServer((request, response) => {
+    const parts: Buffer[] = [];
+    request.on("data", (part: Buffer) => parts.push(part));
+    request.on("error", () => response.destroy());
+    request.on("end", () => {
+      const body = Buffer.concat(parts).toString("utf8");
+      const sighting = sightingOf(request, body);
+      seen.push(sighting);
+      const answer = JSON.stringify(answerOf(sighting));
+      // Slower than the timeouts that are tried, so that they are met.
+      setTimeout(() => {
+        response.writeHead(200, { "content-type": "application/json" });
+        response.end(answer);
+      }, 20);
+    });
+  });
+  server.listen(0, "127.0.0.1");
+  await new Promise((resolve) => server.once("listening", resolve));
+  return {
+    port: (server.address() as AddressInfo).port,
+    take() {
+      const taken = seen;
+      seen = [];
+      return taken;
+    },
+    stop: () => close(server),
+  };
+}
+
+function close(server: Server): Promise<void> {
+  server.closeAllConnections();
+  return new Promise((resolve) => server.close(() => resolve()));
+}
+
+function sightingOf(request: IncomingMessage, body: string): Sighting {
+  const path = request.url ?? "";
+  const inJson = /"model"\s*:\s*"([^"]*)"/.exec(body)?.[1];
+  const inForm = /name="model"\r\n\r\n([^\r]*)/.exec(body)?.[1];
+  const inPath = /\/(?:models|deployments)\/([^/:?]+)/.exec(path)?.[1];
+  const accounts = carriers.flatMap((name) => {
+    const value = request.headers[name];
+    return value === undefined ? [] : [String(value).replace(/^Bearer /, "")];
+  });
+  const marker = /hunted-(\d+)-/.exec(body)?.[1];
+  return {
+    marker: marker === undefined ? undefined : Number(marker),
+    model: inJson ?? inForm ?? inPath ?? "",
+    host: path.split("/")[1] ?? "",
+    path,
+    account: accounts.join("+"),
+    injected: Object.values(request.headers).some((value) => String(value) === injectedValue),
+  };
+}
+
+const usage = { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 };
+
+function answerOf({ path, model }: Sighting): unknown {
+  if (path.includes("embeddings")) {
+    const data = [{ object: "embedding", index: 0, embedding: [0.1] }];
+    return { object: "list", model, data, usage: { prompt_tokens: 1, total_tokens: 1 } };
+  }
+  if (path.includes("/audio/")) return { text: "ok" };
+  if (path.includes("/images/")) return { created: 1, data: [{ b64_json: "AAAA" }] };
+  if (path.includes("/responses")) {
+    const content = [{ type: "output_text", text: "ok", annotations: [] }];
+    const message = { type: "message", id: "m", role: "assistant", status: "completed", content };
+    const counts = { input_tokens: 1, output_tokens: 1, total_tokens: 2 };
+    const base = { id: "resp_1", object: "response", created_at: 1, status: "completed", model };
+    return { ...base, output: [message], usage: counts, parallel_tool_calls: true, tools: [] };
+  }
+  if (path.includes("/messages")) {
+    const counts = { input_tokens: 1, output_tokens: 1 };
+    const content = [{ type: "text", text: "ok" }];
+    const base = { id: "m", type: "message", role: "assistant", model, content };
+    return { ...base, stop_reason: "end_turn", usage: counts };
+  }
+  const isChat = path.includes("/chat/");
+  const choice = isChat ? { message: { role: "assistant", content: "ok" } } : { text: "ok" };
+  const choices = [{ index: 0, finish_reason: "stop", ...choice }];
+  const object = isChat ? "chat.completion" : "text_completion";
+  return { id: "c", object, created: 1, model, choices, usage };
+}
