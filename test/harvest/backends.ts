@@ -342,7 +342,7 @@ export const backends: readonly Backend[] = [
       rule(
         "declarations",
         "top",
-        "^(Chat|Responses|Messages)Request$",
+        "^(Chat|Responses|Messages)Request\\$Outbound$",
         "**/models/chatrequest.d.ts",
         "**/models/responsesrequest.d.ts",
         "**/models/messagesrequest.d.ts",

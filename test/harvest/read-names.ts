@@ -16,7 +16,7 @@ export function goNames(text: string, wanted: RegExp): string[] {
 /** The members of the interfaces and object types whose name matches, whatever they are nested in. */
 export function declaredNames(text: string, wanted: RegExp): string[] {
   const found: string[] = [];
-  const heads = /^( *)export (?:interface|type|declare type) (\w+)[^\n{]*\{$/gm;
+  const heads = /^( *)export (?:interface|type|declare type) ([\w$]+)[^\n{]*\{$/gm;
   for (const head of text.matchAll(heads)) {
     const [line, indent = "", name = ""] = head;
     if (!wanted.test(name)) continue;

@@ -2,12 +2,12 @@
 // behind a real Envoy run a model, reach a host or use an account that its key was not granted. Exit 1 when there is one.
 
 import { parseArgs } from "node:util";
-import { readSnapshot } from "../harvest/classes.ts";
 import { modes } from "../support/envoy-config.ts";
 import { getEnvoy } from "../support/get-envoy.ts";
-import { litellmVersion, olderLitellmVersion } from "../support/get-litellm.ts";
-import { attemptsOf, type Names } from "./attempts.ts";
+import { litellmVersion, litellmVersions } from "../support/get-litellm.ts";
+import { attemptsOf } from "./attempts.ts";
 import { figureLines, hunt } from "./hunter.ts";
+import { harvestedNames } from "./names.ts";
 import { startHuntStack } from "./stack.ts";
 
 const options = {
@@ -20,42 +20,26 @@ const options = {
   serve: { type: "string", multiple: true },
 } as const;
 
-/** The names of the snapshot. */
-export function harvestedNames(): Names {
-  const all = readSnapshot().flatMap(({ names }) => names);
-  const headers = all.filter(({ place }) => place === "header").map(({ name }) => name);
-  const fields = all.filter(({ place }) => place !== "header").map(({ name }) => name);
-  const unique = (list: readonly string[]): readonly string[] => [...new Set(list)].sort();
-  return { fields: unique(fields), headers: unique([...headers, ...otherHeaders]) };
-}
-
-/** Headers of gateways whose sources are not harvested. */
-const otherHeaders = (
-  "openai-organization openai-project ocp-apim-subscription-key x-goog-user-project azureml-model-deployment " +
-  "x-ms-oai-image-generation-deployment x-amzn-sagemaker-target-model x-envoy-original-dst-host model " +
-  "target-pod routing-strategy x-dynamo-worker x-worker-instance-id x-portkey-provider x-model"
-).split(" ");
-
 async function main(): Promise<number> {
   const { values } = parseArgs({ options, strict: true });
   const say = (line: string): void => void process.stdout.write(`${line}\n`);
-  const version = values.litellm === olderLitellmVersion ? olderLitellmVersion : litellmVersion;
+  const version = litellmVersions.find((each) => each === values.litellm);
+  if (version === undefined) throw new Error(`--litellm is one of ${litellmVersions.join(" ")}`);
   const envoy = await getEnvoy(say);
-  const stack = await startHuntStack({ envoy, litellm: version, args: values.serve ?? [] });
+  const stack = await startHuntStack(envoy, version);
   const names = harvestedNames();
-  say(
-    `LiteLLM ${version}; names harvested: ${names.fields.length} fields, ${names.headers.length} headers`,
-  );
+  say(`LiteLLM ${version}`);
+  say(`${names.fields.length} fields and ${names.headers.length} headers harvested`);
   let holes = 0;
   try {
     const ways = values.unguarded ? (["unguarded"] as const) : modes;
     for (const way of ways) {
-      const url = `http://127.0.0.1:${stack.stub.port}/gold/v1`;
+      const isUnguarded = way === "unguarded";
+      const to = isUnguarded ? stack.unguarded : await stack.guarded(way, values.serve ?? []);
       const figures = await hunt({
-        port: stack.ports[way],
-        key: stack.keys[way],
+        ...to,
         stub: stack.stub,
-        attempts: attemptsOf(names, url, `${values.seed} ${version} ${way}`),
+        attempts: attemptsOf(names, stack.forbiddenUrl, `${values.seed} ${version} ${way}`),
         until: performance.now() + (Number(values.minutes) * 60_000) / ways.length,
       });
       say(`\n${way}\n${figureLines(figures).join("\n")}`);
@@ -67,4 +51,4 @@ async function main(): Promise<number> {
   return holes === 0 ? 0 : 1;
 }
 
-if (process.argv[1] === import.meta.filename) process.exitCode = await main();
+process.exitCode = await main();

@@ -134,17 +134,44 @@ function send(agent: Agent, { port, key }: Hunt, wanted: Dressed): Promise<Answe
   });
 }
 
-/** The figures as lines for people; at most `holesMax` holes, each with its smallest request known. */
-export function figureLines(figures: Figures, holesMax = 40): readonly string[] {
+/** Each way once, by its smallest request: one without extras stands for all of its path, one extra for its pairs. */
+export function smallestHoles(holes: readonly Hole[]): readonly Hole[] {
+  const found = new Map<string, Hole>();
+  const bySize = [...holes].sort((a, b) => sizeOf(a) - sizeOf(b));
+  for (const hole of bySize) {
+    const { attempt, sighting } = hole;
+    if (attempt === undefined) {
+      found.set(`unmarked ${sighting.path}`, hole);
+      continue;
+    }
+    const path = `path ${attempt.path}`;
+    const ways = attempt.extras.map(({ name, where }) => `${where} ${name}`);
+    if ([path, ...ways].some((way) => found.has(way))) continue;
+    found.set(ways.length === 0 ? path : ways.join(" and "), hole);
+  }
+  return [...found.values()];
+}
+
+function sizeOf({ attempt }: Hole): number {
+  return attempt?.extras.length ?? 0;
+}
+
+export function holeLine({ attempt, sighting }: Hole): string {
+  const extras = (attempt?.extras ?? []).map(
+    ({ name, where, value }) => `${where} ${name}=${JSON.stringify(value)}`,
+  );
+  const { path, account, model, injected } = sighting;
+  const from = attempt === undefined ? "unmarked" : `${attempt.path} ${attempt.model}`;
+  const note = injected ? " with the caller's header" : "";
+  return `${from} [${extras.join(", ")}] -> ${path} ${account} ${model}${note}`;
+}
+
+/** The figures as lines for people; at most `holesMax` holes. */
+export function figureLines(figures: Figures, holesMax = 60): readonly string[] {
   const statuses = [...figures.statuses].sort(([a], [b]) => a - b);
-  const shown = figures.holes.slice(0, holesMax).map(({ attempt, sighting }) => {
-    const extras = (attempt?.extras ?? []).map(
-      ({ name, where, value }) => `${where} ${name}=${JSON.stringify(value)}`,
-    );
-    const { host, account, model, injected } = sighting;
-    const ran = `${host} ${account} ${model}${injected ? " with the caller's header" : ""}`;
-    return `  HOLE ${attempt?.path} ${attempt?.model} [${extras.join(", ")}] -> ${ran}`;
-  });
+  const shown = smallestHoles(figures.holes)
+    .slice(0, holesMax)
+    .map((hole) => `  HOLE ${holeLine(hole)}`);
   return [
     `names tried      ${figures.names.size}`,
     `requests sent    ${figures.requests} (${statuses.map((pair) => pair.join(": ")).join(", ")})`,

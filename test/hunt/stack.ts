@@ -1,7 +1,7 @@
-// The hunt's processes: a stub of a provider, a real LiteLLM in front of it, the authorizer, and an Envoy in each mode with
-// the shipped configuration. The backend's master key is put in by the authorizer, as operators do it.
+// The hunt's processes: a stub of a provider, a real LiteLLM in front of it, the authorizer, and an Envoy with a
+// shipped configuration. The backend's master key is put in by the authorizer, as operators do it.
 
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { envoyConfig, type Mode, places } from "../support/envoy-config.ts";
 import { getLitellm, type LitellmVersion, startLitellm } from "../support/get-litellm.ts";
@@ -12,23 +12,20 @@ import { createTempFolder } from "../support/temp-folder.ts";
 import { type ProviderStub, startProviderStub } from "./provider-stub.ts";
 import { environmentOf, manifestsOf, masterKey, writeWorld } from "./world.ts";
 
+export type Way = { readonly port: number; readonly key: string };
+
 export type HuntStack = {
   readonly stub: ProviderStub;
-  /** Where requests go in: an Envoy of each mode, and LiteLLM itself, past all checks. */
-  readonly ports: Readonly<Record<Mode | "unguarded", number>>;
-  /** What a caller presents there. */
-  readonly keys: Readonly<Record<Mode | "unguarded", string>>;
+  /** The host at the provider that nobody was granted. */
+  readonly forbiddenUrl: string;
+  /** LiteLLM itself, past all checks. */
+  readonly unguarded: Way;
+  /** Through an Envoy and an authorizer; `args`: flags of `aliasguard serve`. */
+  guarded(mode: Mode, args?: readonly string[]): Promise<Way>;
   stop(): Promise<void>;
 };
 
-export type HuntStackOptions = {
-  readonly envoy: string;
-  readonly litellm: LitellmVersion;
-  /** Flags of `aliasguard serve`. */
-  readonly args?: readonly string[];
-};
-
-export async function startHuntStack(options: HuntStackOptions): Promise<HuntStack> {
+export async function startHuntStack(envoy: string, version: LitellmVersion): Promise<HuntStack> {
   const stops: (() => Promise<void>)[] = [];
   const stop = async (): Promise<void> => {
     for (const each of stops.splice(0).reverse()) await each();
@@ -40,30 +37,30 @@ export async function startHuntStack(options: HuntStackOptions): Promise<HuntSta
     stops.push(() => stub.stop());
     const configFile = writeWorld(folder.path, stub.port);
     const env = environmentOf(stub.port);
-    const python = await getLitellm(undefined, options.litellm);
+    const python = await getLitellm(undefined, version);
     const litellm = await startLitellm(python, { configFile, env });
     stops.push(() => litellm.stop());
+    // What it asks the provider at its start is no request's doing.
+    stub.take();
     const key = mintSecret();
     const policy = new PolicyFolder(join(folder.path, "policy"));
     policy.write("policy.yaml", manifestsOf(key));
-    const credentials = createTempFolder("hunt-credentials");
-    stops.push(async () => credentials.remove());
-    writeFileSync(join(credentials.path, "default"), masterKey);
-    const args = ["--upstream-credentials", credentials.path, ...(options.args ?? [])];
-    const authorizer = await startAuthorizer({ policy: policy.path, args });
-    stops.push(() => authorizer.stop());
-    const where = places({ authorizers: [authorizer.port], backendPort: litellm.port });
-    const start = async (mode: Mode): Promise<number> => {
-      const envoy = await startEnvoy(options.envoy, envoyConfig([where], mode));
-      stops.push(() => envoy.stop());
-      return envoy.port;
-    };
-    const extAuthz = await start("ext_authz");
-    const extProc = await start("ext_proc");
+    const credentials = join(folder.path, "credentials");
+    mkdirSync(credentials);
+    writeFileSync(join(credentials, "default"), masterKey);
     return {
       stub,
-      ports: { ext_authz: extAuthz, ext_proc: extProc, unguarded: litellm.port },
-      keys: { ext_authz: key.value, ext_proc: key.value, unguarded: masterKey },
+      forbiddenUrl: `http://127.0.0.1:${stub.port}/gold/v1`,
+      unguarded: { port: litellm.port, key: masterKey },
+      async guarded(mode, more = []) {
+        const args = ["--upstream-credentials", credentials, ...more];
+        const authorizer = await startAuthorizer({ policy: policy.path, args });
+        stops.push(() => authorizer.stop());
+        const where = places({ authorizers: [authorizer.port], backendPort: litellm.port });
+        const proxy = await startEnvoy(envoy, envoyConfig([where], mode));
+        stops.push(() => proxy.stop());
+        return { port: proxy.port, key: key.value };
+      },
       stop,
     };
   } catch (error) {

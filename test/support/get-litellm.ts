@@ -14,10 +14,14 @@ import { MissingComponent } from "./requirements.ts";
 /** The version that compose.yaml runs, too: the newest whose proxy pip can install. */
 export const litellmVersion = "1.108.7";
 
+/** The newest of all. Pip cannot install its proxy's extra, which asks for packages that are not published. */
+export const newestLitellmVersion = "1.110.2";
+
 /** A version of half a year before: it has fewer guards of its own. */
 export const olderLitellmVersion = "1.83.14";
 
-export type LitellmVersion = typeof litellmVersion | typeof olderLitellmVersion;
+export const litellmVersions = [litellmVersion, newestLitellmVersion, olderLitellmVersion] as const;
+export type LitellmVersion = (typeof litellmVersions)[number];
 
 /** The master key of deploy/envoy/litellm.yaml where the environment names none. */
 export const exampleMasterKey = "sk-litellm-example";
@@ -43,17 +47,14 @@ export async function getLitellm(
     20_000,
   );
   if (python.code !== 0) throw new MissingComponent("LiteLLM needs python3 (3.10 to 3.13).");
-  const constraints = join(import.meta.dirname, "litellm", `${version}.txt`);
-  const hash = createHash("sha256").update(readFileSync(constraints)).digest("hex").slice(0, 8);
+  const packages = join(import.meta.dirname, "litellm", `${version}.txt`);
+  const hash = createHash("sha256").update(readFileSync(packages)).digest("hex").slice(0, 8);
   return cached(
     `litellm-${version}-${python.stdout.trim()}-${hash}`,
     async (draft) => {
       say(`Installing LiteLLM ${version} into a private folder (about 500 MB, once) ...`);
-      const wanted = ["--target", draft, "--constraint", constraints];
-      await pip(
-        ["install", "--quiet", "--no-compile", ...wanted, `litellm[proxy]==${version}`],
-        say,
-      );
+      const args = ["install", "--quiet", "--no-compile", "--target", draft, "-r", packages];
+      await pip(args, say);
     },
     () => say("Waiting for another process that installs LiteLLM ..."),
   );
