@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it, type TestContext } from "node:test";
 import { modes } from "../support/envoy-config.ts";
-import { getLitellm, isLitellmWanted, litellmVersion } from "../support/get-litellm.ts";
+import { getLitellm, isLitellmWanted, newestLitellmVersion } from "../support/get-litellm.ts";
 import { MissingComponent, requirement } from "../support/requirements.ts";
 import { binary, skip as skipEnvoy } from "../support/start-stack.ts";
 import { type Attempt, attemptsOf } from "./attempts.ts";
@@ -18,7 +18,7 @@ import { callable, isGranted } from "./world.ts";
 const secondsEach = 50;
 
 const found = await requirement(async () => {
-  if (isLitellmWanted()) return getLitellm();
+  if (isLitellmWanted(newestLitellmVersion)) return getLitellm(undefined, newestLitellmVersion);
   throw new MissingComponent("ALIASGUARD_TEST_LITELLM=1 fetches LiteLLM (about 500 MB) and hunts");
 });
 const skip = skipEnvoy !== false ? skipEnvoy : found.skip;
@@ -29,6 +29,7 @@ const gold: Sighting = {
   host: "gold",
   path: "/gold/v1/chat/completions",
   account: "sk-gold",
+  beside: [],
   injected: false,
 };
 const allowed: Sighting = { ...gold, model: "cheap-real", host: "cheap", account: "sk-cheap" };
@@ -42,10 +43,13 @@ describe("what the hunt takes for granted", () => {
       { account: "sk-gold" },
       { account: "sk-cheap+sk-gold" },
       { injected: true },
+      { beside: ["cheap", "gold"] },
     ]) {
       assert.ok(!isGranted("cheap", { ...allowed, ...change }), JSON.stringify(change));
     }
     assert.ok(!isGranted("tagged", allowed), "another model's call");
+    assert.ok(isGranted("cheap", { ...allowed, beside: ["cheap"] }));
+    assert.ok(isGranted(undefined, allowed) && !isGranted(undefined, gold), "no marker");
   });
 
   it("tells each way by its smallest request", () => {
@@ -82,11 +86,11 @@ describe("what the hunt takes for granted", () => {
   });
 });
 
-describe(`a hunt through LiteLLM ${litellmVersion}`, { skip }, () => {
+describe(`a hunt through LiteLLM ${newestLitellmVersion}`, { skip }, () => {
   const names = harvestedNames();
   let stack: HuntStack;
   before(async () => {
-    stack = await startHuntStack(binary, litellmVersion);
+    stack = await startHuntStack(binary, newestLitellmVersion);
   });
   after(() => stack.stop());
 
@@ -103,7 +107,7 @@ describe(`a hunt through LiteLLM ${litellmVersion}`, { skip }, () => {
   for (const mode of modes) {
     it(`finds nothing that was not granted, over ${mode}`, async (t: TestContext) => {
       const way = await stack.guarded(mode);
-      const figures = await search(way, `${litellmVersion} ${mode}`);
+      const figures = await search(way, `${newestLitellmVersion} ${mode}`);
       t.diagnostic(`${names.fields.length} fields and ${names.headers.length} headers harvested`);
       for (const line of figureLines(figures)) t.diagnostic(line);
       assert.deepEqual(smallestHoles(figures.holes).map(holeLine), []);

@@ -4,7 +4,7 @@
 import { parseArgs } from "node:util";
 import { modes } from "../support/envoy-config.ts";
 import { getEnvoy } from "../support/get-envoy.ts";
-import { litellmVersion, litellmVersions } from "../support/get-litellm.ts";
+import { litellmVersions, newestLitellmVersion } from "../support/get-litellm.ts";
 import { attemptsOf } from "./attempts.ts";
 import { figureLines, hunt } from "./hunter.ts";
 import { harvestedNames } from "./names.ts";
@@ -13,7 +13,7 @@ import { startHuntStack } from "./stack.ts";
 const options = {
   minutes: { type: "string", default: "10" },
   seed: { type: "string", default: "aliasguard" },
-  litellm: { type: "string", default: litellmVersion },
+  litellm: { type: "string", default: newestLitellmVersion },
   /** Past Envoy and the authorizer: shows what the hunt would find. */
   unguarded: { type: "boolean", default: false },
   /** Flags of `aliasguard serve`. */

@@ -96,7 +96,7 @@ function judge(figures: Figures, seen: readonly Sighting[], tried: readonly Atte
     figures.hosts.add(sighting.host);
     figures.accounts.add(sighting.account);
     const attempt = sighting.marker === undefined ? undefined : tried[sighting.marker];
-    if (attempt !== undefined && isGranted(attempt.model, sighting)) continue;
+    if (isGranted(attempt?.model, sighting)) continue;
     figures.holes.push({ attempt, sighting });
   }
 }
@@ -160,9 +160,10 @@ export function holeLine({ attempt, sighting }: Hole): string {
   const extras = (attempt?.extras ?? []).map(
     ({ name, where, value }) => `${where} ${name}=${JSON.stringify(value)}`,
   );
-  const { path, account, model, injected } = sighting;
+  const { path, account, model, injected, beside } = sighting;
   const from = attempt === undefined ? "unmarked" : `${attempt.path} ${attempt.model}`;
-  const note = injected ? " with the caller's header" : "";
+  const named = beside.length === 0 ? "" : ` beside ${beside.join(" ")}`;
+  const note = `${named}${injected ? " with the caller's header" : ""}`;
   return `${from} [${extras.join(", ")}] -> ${path} ${account} ${model}${note}`;
 }
 

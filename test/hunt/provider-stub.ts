@@ -12,6 +12,8 @@ export type Sighting = {
   readonly host: string;
   readonly path: string;
   readonly account: string;
+  /** Models that the call names beside it, in `models` and in hosted tools: OpenRouter would run them. */
+  readonly beside: readonly string[];
   /** A header that no provider call has by itself. */
   readonly injected: boolean;
 };
@@ -42,7 +44,8 @@ export async function startProviderStub(): Promise<ProviderStub> {
     request.on("end", () => {
       const body = Buffer.concat(parts).toString("utf8");
       const sighting = sightingOf(request, body);
-      seen.push(sighting);
+      // What is asked with GET runs nothing: LiteLLM looks at its providers' lists by itself.
+      if (request.method !== "GET") seen.push(sighting);
       const answer = JSON.stringify(answerOf(sighting));
       // Slower than the timeouts that are tried, so that they are met.
       setTimeout(() => {
@@ -71,8 +74,9 @@ function close(server: Server): Promise<void> {
 
 function sightingOf(request: IncomingMessage, body: string): Sighting {
   const path = request.url ?? "";
-  const inJson = /"model"\s*:\s*"([^"]*)"/.exec(body)?.[1];
-  const inForm = /name="model"\r\n\r\n([^\r]*)/.exec(body)?.[1];
+  const json = parsed(body);
+  const inJson = json?.["model"];
+  const inForm = [...body.matchAll(/name="?model"?\r\n\r\n([^\r]*)/g)].map(([, value]) => value);
   const inPath = /\/(?:models|deployments)\/([^/:?]+)/.exec(path)?.[1];
   const accounts = carriers.flatMap((name) => {
     const value = request.headers[name];
@@ -81,12 +85,37 @@ function sightingOf(request: IncomingMessage, body: string): Sighting {
   const marker = /hunted-(\d+)-/.exec(body)?.[1];
   return {
     marker: marker === undefined ? undefined : Number(marker),
-    model: inJson ?? inForm ?? inPath ?? "",
+    model: inJson === undefined ? inForm.join("+") || (inPath ?? "") : String(inJson),
     host: path.split("/")[1] ?? "",
     path,
     account: accounts.join("+"),
+    beside: json === undefined ? [] : modelsBeside(json),
     injected: Object.values(request.headers).some((value) => String(value) === injectedValue),
   };
+}
+
+function parsed(body: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = JSON.parse(body);
+    return typeof value === "object" && value !== null ? { ...value } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function modelsBeside(body: Readonly<Record<string, unknown>>): readonly string[] {
+  const named: string[] = [];
+  const look = (value: unknown, isModel: boolean): void => {
+    if (typeof value === "string" && isModel) named.push(value);
+    if (typeof value !== "object" || value === null) return;
+    const isList = Array.isArray(value);
+    for (const [key, child] of Object.entries(value)) {
+      look(child, isList ? isModel : /^(models?|fallbacks)$/.test(key));
+    }
+  };
+  for (const name of ["models", "fallbacks"]) look(body[name], true);
+  for (const name of ["tools", "deferred_tools", "plugins"]) look(body[name], false);
+  return named;
 }
 
 const usage = { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 };

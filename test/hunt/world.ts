@@ -51,13 +51,16 @@ const granted: Readonly<Record<string, readonly string[]>> = {
 /** The models that requests name, all granted. */
 export const callable: readonly string[] = Object.keys(granted);
 
-/** Whether a call for a request that named `model` is one that the key was granted. */
-export function isGranted(
-  model: string,
-  { host, account, model: ran, injected }: Sighting,
-): boolean {
-  const calls = granted[model] ?? [];
-  return !injected && calls.includes(`${host} ${account} ${ran}`);
+/**
+ * Whether a call for a request that named `model` is one that the key was granted; undefined: the marker was lost, and any
+ * callable model may be the one.
+ */
+export function isGranted(model: string | undefined, sighting: Sighting): boolean {
+  const { host, account, model: ran, injected, beside } = sighting;
+  const calls = model === undefined ? Object.values(granted).flat() : (granted[model] ?? []);
+  const names = [...callable, "spare"];
+  if (injected || beside.some((name) => !names.includes(name))) return false;
+  return calls.includes(`${host} ${account} ${ran}`);
 }
 
 /** `spare` is what LiteLLM may run instead of `cheap`: granted, as its declaration would want it. */
