@@ -3,7 +3,7 @@
 
 import { fieldRows } from "../../src/core/body/fields.ts";
 import { injectedValue, markerText } from "./provider-stub.ts";
-import { callable, ungranted } from "./world.ts";
+import { callable, ungranted, type World } from "./world.ts";
 
 export type Where = "top" | "metadata" | "metadata text" | "form" | "header" | "tool";
 
@@ -68,28 +68,15 @@ export function valuesOf(url: string): readonly unknown[] {
 const telling =
   /model|prompt|credential|tag|fallback|mock|timeout|rout|deploy|base|url|host|provider|account|key|endpoint|header|alias|org|project|config|param|engine|agent|group|preset|region/i;
 
-/** The kinds of request that are dressed up; forms go to the transcription of speech. */
-const paths: readonly string[] = [
-  "/v1/chat/completions",
-  "/v1/responses",
-  "/v1/embeddings",
-  "/v1/completions",
-  "/v1/messages",
-  "/openai/v1/chat/completions",
-];
-export const formPath = "/v1/audio/transcriptions";
-
 const places: readonly Where[] = ["top", "metadata", "metadata text", "form", "tool"];
 
-export type Plan = {
-  /** Lasts for as long as somebody asks. */
-  readonly attempts: Generator<Attempt>;
-  /** How many of the first attempts are the telling names, each alone. */
-  readonly names: number;
-};
-
 /** First each telling name alone at the top and with the likeliest values, then all names, places, values and pairs. */
-export function* attemptsOf(names: Names, url: string, seed: string): Generator<Attempt> {
+export function* attemptsOf(
+  world: World,
+  names: Names,
+  url: string,
+  seed: string,
+): Generator<Attempt> {
   const random = createRandom(seed);
   const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T;
   const values = valuesOf(url);
@@ -99,15 +86,20 @@ export function* attemptsOf(names: Names, url: string, seed: string): Generator<
     all.filter((name) => telling.test(name)),
     random,
   );
-  const dress = (extras: readonly Extra[]): Attempt => {
+  const { paths, formPath } = world;
+  const models = callable(world);
+  const dress = (wanted: readonly Extra[]): Attempt => {
+    const extras = formPath === undefined ? wanted.map(outOfForm) : wanted;
     const isForm = extras.some(({ where }) => where === "form");
-    const path = isForm ? formPath : random() < 0.6 ? "/v1/chat/completions" : pick(paths);
-    return { model: pick(callable), path, extras };
+    const other = random() < 0.6 ? "/v1/chat/completions" : pick(paths);
+    const path = isForm ? (formPath ?? other) : other;
+    return { model: pick(models), path, extras };
   };
-  for (const model of callable) {
-    for (const path of [...paths, formPath]) yield { model, path, extras: [] };
+  for (const model of models) {
+    for (const path of [...paths, ...(formPath === undefined ? [] : [formPath])])
+      yield { model, path, extras: [] };
   }
-  const first = proven.flatMap((extras) => callable.map((model) => ({ model, extras })));
+  const first = proven.flatMap((extras) => models.map((model) => ({ model, extras })));
   for (const { model, extras } of first) {
     yield { model, path: "/v1/chat/completions", extras };
   }
@@ -124,6 +116,10 @@ export function* attemptsOf(names: Names, url: string, seed: string): Generator<
     };
     yield dress(random() < 0.6 ? [one()] : pairOf(one));
   }
+}
+
+function outOfForm(extra: Extra): Extra {
+  return extra.where === "form" ? { ...extra, where: "top" } : extra;
 }
 
 /** Two extras; a form takes no JSON beside it. */
@@ -172,7 +168,8 @@ export function dressed({ model, path, extras }: Attempt, index: number): Dresse
   const headers = extras
     .filter(({ where }) => where === "header")
     .map(({ name, value }) => [name, headerText(value)] as const);
-  if (path === formPath) return { path, ...formOf(model, extras, index, headers) };
+  if (extras.some(({ where }) => where === "form") || path.includes("/audio/"))
+    return { path, ...formOf(model, extras, index, headers) };
   const body: Record<string, unknown> = { model, ...contentOf(path, index) };
   for (const { name, where, value } of extras) {
     if (where === "top") body[name] = value;
@@ -195,7 +192,8 @@ function objectOf(value: unknown): Record<string, unknown> {
 function contentOf(path: string, index: number): Record<string, unknown> {
   const text = markerText(index);
   if (path.endsWith("/embeddings") || path.endsWith("/responses")) return { input: text };
-  if (path.endsWith("/v1/completions")) return { prompt: text };
+  if (path.endsWith("/v1/completions") || path.endsWith("/generate")) return { prompt: text };
+  if (path.endsWith("/embed")) return { input: text };
   const messages = [{ role: "user", content: text }];
   return path.endsWith("/messages") ? { messages, max_tokens: 5 } : { messages };
 }

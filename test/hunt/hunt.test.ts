@@ -13,7 +13,7 @@ import { type Figures, figureLines, holeLine, hunt, smallestHoles } from "./hunt
 import { harvestedNames } from "./names.ts";
 import type { Sighting } from "./provider-stub.ts";
 import { type HuntStack, startHuntStack, type Way } from "./stack.ts";
-import { callable, isGranted } from "./world.ts";
+import { callable, isGranted, litellmWorld } from "./world.ts";
 
 const secondsEach = 50;
 
@@ -36,7 +36,7 @@ const allowed: Sighting = { ...gold, model: "cheap-real", host: "cheap", account
 
 describe("what the hunt takes for granted", () => {
   it("is the authorized model at its own host, on its own account", () => {
-    assert.ok(isGranted("cheap", allowed));
+    assert.ok(isGranted(litellmWorld, "cheap", allowed));
     for (const change of [
       { model: "gold-real" },
       { host: "gold" },
@@ -45,11 +45,17 @@ describe("what the hunt takes for granted", () => {
       { injected: true },
       { beside: ["cheap", "gold"] },
     ]) {
-      assert.ok(!isGranted("cheap", { ...allowed, ...change }), JSON.stringify(change));
+      assert.ok(
+        !isGranted(litellmWorld, "cheap", { ...allowed, ...change }),
+        JSON.stringify(change),
+      );
     }
-    assert.ok(!isGranted("tagged", allowed), "another model's call");
-    assert.ok(isGranted("cheap", { ...allowed, beside: ["cheap"] }));
-    assert.ok(isGranted(undefined, allowed) && !isGranted(undefined, gold), "no marker");
+    assert.ok(!isGranted(litellmWorld, "tagged", allowed), "another model's call");
+    assert.ok(isGranted(litellmWorld, "cheap", { ...allowed, beside: ["cheap"] }));
+    assert.ok(
+      isGranted(litellmWorld, undefined, allowed) && !isGranted(litellmWorld, undefined, gold),
+      "no marker",
+    );
   });
 
   it("tells each way by its smallest request", () => {
@@ -97,8 +103,9 @@ describe(`a hunt through LiteLLM ${newestLitellmVersion}`, { skip }, () => {
   function search(way: Way, seed: string, requestsMax?: number): Promise<Figures> {
     return hunt({
       ...way,
+      world: stack.world,
       stub: stack.stub,
-      attempts: attemptsOf(names, stack.forbiddenUrl, seed),
+      attempts: attemptsOf(stack.world, names, stack.forbiddenUrl, seed),
       until: performance.now() + secondsEach * 1_000,
       ...(requestsMax === undefined ? {} : { requestsMax }),
     });
@@ -113,8 +120,11 @@ describe(`a hunt through LiteLLM ${newestLitellmVersion}`, { skip }, () => {
       assert.deepEqual(smallestHoles(figures.holes).map(holeLine), []);
       // It has looked: requests went through, each callable model ran, and much was refused.
       assert.ok(figures.requests > 500, String(figures.requests));
-      assert.ok(figures.calls > callable.length, String(figures.calls));
-      assert.ok(figures.models.size >= callable.length, [...figures.models].join(" "));
+      assert.ok(figures.calls > callable(litellmWorld).length, String(figures.calls));
+      assert.ok(
+        figures.models.size >= callable(litellmWorld).length,
+        [...figures.models].join(" "),
+      );
       assert.ok(figures.refused > 100, String(figures.refused));
     });
   }

@@ -38,8 +38,14 @@ async function main(): Promise<number> {
       const to = isUnguarded ? stack.unguarded : await stack.guarded(way, values.serve ?? []);
       const figures = await hunt({
         ...to,
+        world: stack.world,
         stub: stack.stub,
-        attempts: attemptsOf(names, stack.forbiddenUrl, `${values.seed} ${version} ${way}`),
+        attempts: attemptsOf(
+          stack.world,
+          names,
+          stack.forbiddenUrl,
+          `${values.seed} ${version} ${way}`,
+        ),
         until: performance.now() + (Number(values.minutes) * 60_000) / ways.length,
       });
       say(`\n${way}\n${figureLines(figures).join("\n")}`);

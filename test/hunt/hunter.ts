@@ -3,7 +3,7 @@
 import { Agent, request } from "node:http";
 import { type Attempt, type Dressed, dressed } from "./attempts.ts";
 import type { ProviderStub, Sighting } from "./provider-stub.ts";
-import { isGranted } from "./world.ts";
+import { isGranted, type World } from "./world.ts";
 
 /** A call that nobody was granted, and the request that caused it; undefined when no marker came with it. */
 export type Hole = { readonly attempt: Attempt | undefined; readonly sighting: Sighting };
@@ -28,6 +28,7 @@ const inFlightMax = 8;
 const answerMsMax = 15_000;
 
 export type Hunt = {
+  readonly world: World;
   readonly port: number;
   readonly key: string;
   readonly stub: ProviderStub;
@@ -58,7 +59,7 @@ export async function hunt(options: Hunt): Promise<Figures> {
   await new Promise((resolve) => setTimeout(resolve, 1_500));
   agent.destroy();
   const seen = options.stub.take();
-  judge(figures, seen, tried);
+  judge(figures, options.world, seen, tried);
   const marked = new Set(seen.map(({ marker }) => marker));
   for (const index of ok) {
     const attempt = tried[index];
@@ -89,14 +90,19 @@ function count(figures: Figures, attempt: Attempt, { code, isOurs }: Answer): vo
   for (const { name } of attempt.extras) figures.names.add(name);
 }
 
-function judge(figures: Figures, seen: readonly Sighting[], tried: readonly Attempt[]): void {
+function judge(
+  figures: Figures,
+  world: World,
+  seen: readonly Sighting[],
+  tried: readonly Attempt[],
+): void {
   figures.calls = seen.length;
   for (const sighting of seen) {
     figures.models.add(sighting.model);
     figures.hosts.add(sighting.host);
     figures.accounts.add(sighting.account);
     const attempt = sighting.marker === undefined ? undefined : tried[sighting.marker];
-    if (isGranted(attempt?.model, sighting)) continue;
+    if (isGranted(world, attempt?.model, sighting)) continue;
     figures.holes.push({ attempt, sighting });
   }
 }

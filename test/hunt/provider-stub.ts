@@ -125,6 +125,12 @@ function answerOf({ path, model }: Sighting): unknown {
     const data = [{ object: "embedding", index: 0, embedding: [0.1] }];
     return { object: "list", model, data, usage: { prompt_tokens: 1, total_tokens: 1 } };
   }
+  if (path.startsWith("/api/")) {
+    const said = path.endsWith("/chat")
+      ? { message: { role: "assistant", content: "ok" } }
+      : { response: "ok" };
+    return { model, created_at: "2026-01-01T00:00:00Z", ...said, done: true, done_reason: "stop" };
+  }
   if (path.includes("/audio/")) return { text: "ok" };
   if (path.includes("/images/")) return { created: 1, data: [{ b64_json: "AAAA" }] };
   if (path.includes("/responses")) {

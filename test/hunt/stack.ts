@@ -9,12 +9,21 @@ import { mintSecret, PolicyFolder } from "../support/policy-files.ts";
 import { startAuthorizer } from "../support/start-authorizer.ts";
 import { startEnvoy } from "../support/start-envoy.ts";
 import { createTempFolder } from "../support/temp-folder.ts";
+import { ollamaWorld, startOllama } from "./ollama.ts";
 import { type ProviderStub, startProviderStub } from "./provider-stub.ts";
-import { environmentOf, manifestsOf, masterKey, writeWorld } from "./world.ts";
+import {
+  environmentOf,
+  litellmWorld,
+  manifestsOf,
+  masterKey,
+  type World,
+  writeWorld,
+} from "./world.ts";
 
 export type Way = { readonly port: number; readonly key: string };
 
 export type HuntStack = {
+  readonly world: World;
   readonly stub: ProviderStub;
   /** The host at the provider that nobody was granted. */
   readonly forbiddenUrl: string;
@@ -25,7 +34,30 @@ export type HuntStack = {
   stop(): Promise<void>;
 };
 
+/** A LiteLLM that may choose in every way it has. */
 export async function startHuntStack(envoy: string, version: LitellmVersion): Promise<HuntStack> {
+  const python = await getLitellm(undefined, version);
+  return startStackWith(litellmWorld, envoy, masterKey, (stub, folder) => {
+    const configFile = writeWorld(folder, stub.port);
+    return startLitellm(python, { configFile, env: environmentOf(stub.port) });
+  });
+}
+
+/** An Ollama with two remote models, each at the stub. */
+export function startOllamaStack(envoy: string, binary: string): Promise<HuntStack> {
+  return startStackWith(ollamaWorld, envoy, undefined, (stub, folder) =>
+    startOllama(binary, folder, stub.port),
+  );
+}
+
+type Backend = { readonly port: number; stop(): Promise<void> };
+
+async function startStackWith(
+  world: World,
+  envoy: string,
+  credential: string | undefined,
+  startBackend: (stub: ProviderStub, folder: string) => Promise<Backend>,
+): Promise<HuntStack> {
   const stops: (() => Promise<void>)[] = [];
   const stop = async (): Promise<void> => {
     for (const each of stops.splice(0).reverse()) await each();
@@ -35,28 +67,26 @@ export async function startHuntStack(envoy: string, version: LitellmVersion): Pr
     stops.push(async () => folder.remove());
     const stub = await startProviderStub();
     stops.push(() => stub.stop());
-    const configFile = writeWorld(folder.path, stub.port);
-    const env = environmentOf(stub.port);
-    const python = await getLitellm(undefined, version);
-    const litellm = await startLitellm(python, { configFile, env });
-    stops.push(() => litellm.stop());
+    const backend = await startBackend(stub, folder.path);
+    stops.push(() => backend.stop());
     // What it asks the provider at its start is no request's doing.
     stub.take();
     const key = mintSecret();
     const policy = new PolicyFolder(join(folder.path, "policy"));
-    policy.write("policy.yaml", manifestsOf(key));
+    policy.write("policy.yaml", manifestsOf(world, key));
     const credentials = join(folder.path, "credentials");
     mkdirSync(credentials);
-    writeFileSync(join(credentials, "default"), masterKey);
+    if (credential !== undefined) writeFileSync(join(credentials, "default"), credential);
     return {
+      world,
       stub,
       forbiddenUrl: `http://127.0.0.1:${stub.port}/gold/v1`,
-      unguarded: { port: litellm.port, key: masterKey },
+      unguarded: { port: backend.port, key: credential ?? "none" },
       async guarded(mode, more = []) {
         const args = ["--upstream-credentials", credentials, ...more];
         const authorizer = await startAuthorizer({ policy: policy.path, args });
         stops.push(() => authorizer.stop());
-        const where = places({ authorizers: [authorizer.port], backendPort: litellm.port });
+        const where = places({ authorizers: [authorizer.port], backendPort: backend.port });
         const proxy = await startEnvoy(envoy, envoyConfig([where], mode));
         stops.push(() => proxy.stop());
         return { port: proxy.port, key: key.value };

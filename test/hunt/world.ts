@@ -9,6 +9,17 @@ import type { Sighting } from "./provider-stub.ts";
 
 export const masterKey = "sk-hunt-master";
 
+/** A backend as the hunt sees it. */
+export type World = {
+  /** What the provider may see for each model that the key may call: host, account and model. */
+  readonly granted: Readonly<Record<string, readonly string[]>>;
+  /** What runs only in another's place, and is granted too. */
+  readonly alsoGranted: readonly string[];
+  readonly paths: readonly string[];
+  /** Undefined: it takes no forms. */
+  readonly formPath: string | undefined;
+};
+
 /** The names of what the key was not granted, as a caller would try them. */
 export const ungranted = {
   model: "gold",
@@ -40,32 +51,46 @@ const deployments: readonly Deployment[] = [
   { name: "wild/*", model: "*", host: "wild" },
 ];
 
-/** What the provider may see for each model that the key may call: host, account and model. */
-const granted: Readonly<Record<string, readonly string[]>> = {
-  cheap: ["cheap sk-cheap cheap-real", "spare sk-spare spare-real"],
-  tagged: ["small sk-small small-real"],
-  bare: ["env sk-env bare-real"],
-  "wild/cheap": ["wild sk-wild cheap"],
+export const litellmWorld: World = {
+  granted: {
+    cheap: ["cheap sk-cheap cheap-real", "spare sk-spare spare-real"],
+    tagged: ["small sk-small small-real"],
+    bare: ["env sk-env bare-real"],
+    "wild/cheap": ["wild sk-wild cheap"],
+  },
+  alsoGranted: ["spare"],
+  paths: [
+    "/v1/chat/completions",
+    "/v1/responses",
+    "/v1/embeddings",
+    "/v1/completions",
+    "/v1/messages",
+    "/openai/v1/chat/completions",
+  ],
+  formPath: "/v1/audio/transcriptions",
 };
 
 /** The models that requests name, all granted. */
-export const callable: readonly string[] = Object.keys(granted);
+export function callable({ granted }: World): readonly string[] {
+  return Object.keys(granted);
+}
 
 /**
  * Whether a call for a request that named `model` is one that the key was granted; undefined: the marker was lost, and any
  * callable model may be the one.
  */
-export function isGranted(model: string | undefined, sighting: Sighting): boolean {
+export function isGranted(world: World, model: string | undefined, sighting: Sighting): boolean {
   const { host, account, model: ran, injected, beside } = sighting;
+  const { granted, alsoGranted } = world;
   const calls = model === undefined ? Object.values(granted).flat() : (granted[model] ?? []);
-  const names = [...callable, "spare"];
+  const names = [...callable(world), ...alsoGranted];
   if (injected || beside.some((name) => !names.includes(name))) return false;
   return calls.includes(`${host} ${account} ${ran}`);
 }
 
-/** `spare` is what LiteLLM may run instead of `cheap`: granted, as its declaration would want it. */
-export function manifestsOf(key: Secret): readonly Manifest[] {
-  const models = [...callable, "spare"];
+/** A key that may call what the world grants, and what that runs in its place. */
+export function manifestsOf(world: World, key: Secret): readonly Manifest[] {
+  const models = [...callable(world), ...world.alsoGranted];
   return [
     { kind: "Team", name: "hunted", spec: { grants: { models } } },
     { kind: "VirtualKey", name: "hunter", spec: { keyHash: key.keyHash, team: "hunted" } },
