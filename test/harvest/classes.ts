@@ -12,7 +12,7 @@ import {
   routingHeaderPrefixes,
   routingHeaders,
 } from "../../src/core/http/header-rules.ts";
-import type { Place } from "./backends.ts";
+import type { Place } from "./rules.ts";
 
 /** `from`: the file of the package that names it. */
 export type HarvestedName = { readonly name: string; readonly place: Place; readonly from: string };

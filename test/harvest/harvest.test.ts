@@ -7,9 +7,10 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it, test } from "node:test";
 import { createTempFolder } from "../support/temp-folder.ts";
-import { backends, type Place } from "./backends.ts";
+import { backends } from "./backends.ts";
 import { classOf, readLeftUnknown, readSnapshot, unclassified } from "./classes.ts";
 import { declaredNames, goNames } from "./read-names.ts";
+import type { Place } from "./rules.ts";
 
 const snapshot = readSnapshot();
 

@@ -6,7 +6,7 @@ import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { run } from "../support/child.ts";
-import { type Backend, backends, type Place, type Rule } from "./backends.ts";
+import { backends } from "./backends.ts";
 import {
   classOf,
   type HarvestedName,
@@ -15,6 +15,7 @@ import {
   snapshotFile,
 } from "./classes.ts";
 import { declaredNames, goNames } from "./read-names.ts";
+import type { Backend, Place, Rule } from "./rules.ts";
 
 const minute = 60_000;
 const names = /^[A-Za-z_$][\w.$-]{0,79}$/;

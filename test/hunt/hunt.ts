@@ -1,4 +1,4 @@
-// `npm run hunt [--minutes N] [--seed TEXT] [--litellm VERSION] [--unguarded]`: looks for a request that makes a real LiteLLM
+// `npm run hunt [--minutes N] [--seed TEXT] [--litellm VERSION | --ollama] [--unguarded]`: looks for a request that makes a real LiteLLM
 // behind a real Envoy run a model, reach a host or use an account that its key was not granted. Exit 1 when there is one.
 
 import { parseArgs } from "node:util";
@@ -8,12 +8,15 @@ import { litellmVersions, newestLitellmVersion } from "../support/get-litellm.ts
 import { attemptsOf } from "./attempts.ts";
 import { figureLines, hunt } from "./hunter.ts";
 import { harvestedNames } from "./names.ts";
-import { startHuntStack } from "./stack.ts";
+import { getOllama, ollamaVersion } from "./ollama.ts";
+import { startHuntStack, startOllamaStack } from "./stack.ts";
 
 const options = {
   minutes: { type: "string", default: "10" },
   seed: { type: "string", default: "aliasguard" },
   litellm: { type: "string", default: newestLitellmVersion },
+  /** A real Ollama in LiteLLM's place; builds it from its Go module, once. */
+  ollama: { type: "boolean", default: false },
   /** Past Envoy and the authorizer: shows what the hunt would find. */
   unguarded: { type: "boolean", default: false },
   /** Flags of `aliasguard serve`. */
@@ -26,9 +29,11 @@ async function main(): Promise<number> {
   const version = litellmVersions.find((each) => each === values.litellm);
   if (version === undefined) throw new Error(`--litellm is one of ${litellmVersions.join(" ")}`);
   const envoy = await getEnvoy(say);
-  const stack = await startHuntStack(envoy, version);
+  const stack = values.ollama
+    ? await startOllamaStack(envoy, await getOllama())
+    : await startHuntStack(envoy, version);
   const names = harvestedNames();
-  say(`LiteLLM ${version}`);
+  say(values.ollama ? `Ollama ${ollamaVersion}` : `LiteLLM ${version}`);
   say(`${names.fields.length} fields and ${names.headers.length} headers harvested`);
   let holes = 0;
   try {
