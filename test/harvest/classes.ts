@@ -28,7 +28,7 @@ export type SnapshotPart = {
 export type NameClass = "known" | "listed" | "left unknown";
 
 export const snapshotFile = join(import.meta.dirname, "snapshot.json");
-const leftUnknownFile = join(import.meta.dirname, "left-unknown.json");
+export const leftUnknownFile = join(import.meta.dirname, "left-unknown.json");
 
 export function readSnapshot(): readonly SnapshotPart[] {
   if (!existsSync(snapshotFile)) return [];
@@ -45,6 +45,15 @@ export type LeftUnknown = {
 export function readLeftUnknown(): readonly LeftUnknown[] {
   if (!existsSync(leftUnknownFile)) return [];
   return JSON.parse(readFileSync(leftUnknownFile, "utf8")) as readonly LeftUnknown[];
+}
+
+/** As the file has it: one name a line. */
+export function leftUnknownText(rows: readonly LeftUnknown[]): string {
+  const texts = rows.map(({ place, reason, names }) => {
+    const head = JSON.stringify({ place, reason }).slice(0, -1);
+    return `${head},"names":[\n${names.map((name) => JSON.stringify(name)).join(",\n")}]}`;
+  });
+  return `[\n${texts.join(",\n")}\n]\n`;
 }
 
 const leftUnknown = readLeftUnknown();
@@ -77,16 +86,20 @@ export function unclassified(
 const dialects: readonly Dialect[] = ["openai", "anthropic", "gemini", "azure", "ollama"];
 
 function fieldClass(name: string, place: Place): NameClass | undefined {
-  const rows = fieldRows.filter((row) => placeOf(row.place) === (place === "form" ? "top" : place));
+  if (place === "tool") return toolClass(name);
+  const rows = fieldRows.filter((row) => row.place === (place === "form" ? "top" : place));
   if (rows.some((row) => fits(name, row.name))) return "listed";
-  if (place === "metadata" || place === "tool") return undefined;
+  if (place === "metadata") return undefined;
   const known = place === "form" ? knownFormFields : knownFields;
   return dialects.some((dialect) => known(dialect).has(name)) ? "known" : undefined;
 }
 
-function placeOf(place: string): Place | undefined {
-  if (place === "top" || place === "metadata") return place;
-  return place.startsWith("tools[]") ? "tool" : undefined;
+/** Hosted tools may hold what they like but models; only what sounds like one is to be looked at. */
+function toolClass(name: string): NameClass | undefined {
+  if (!/model|deployment|fallback|engine|agent|preset|router/i.test(name)) return "known";
+  return /(?:models?|deployments?|fallbacks?)(?:_?names?|_?ids?)?$/i.test(name)
+    ? "listed"
+    : undefined;
 }
 
 function headerClass(name: string): NameClass | undefined {

@@ -1,6 +1,6 @@
 // `npm run harvest [BACKEND[@VERSION] ...]`: brings each package by its registry's ordinary client, reads the names of its
 // request fields, parameters and headers, and writes them to snapshot.json: names, package and version, nothing else.
-// Prints what is new, what went, and what no table and no list of left-unknown names has.
+// `--tidy` drops from left-unknown.json what stands in a table by now. Prints what is new, what went, and what no table and no list of left-unknown names has.
 
 import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,6 +10,9 @@ import { backends } from "./backends.ts";
 import {
   classOf,
   type HarvestedName,
+  leftUnknownFile,
+  leftUnknownText,
+  readLeftUnknown,
   readSnapshot,
   type SnapshotPart,
   snapshotFile,
@@ -111,8 +114,11 @@ function compare(left: string, right: string): number {
   return left < right ? -1 : Number(left > right);
 }
 
+function spell({ name, place }: Pick<HarvestedName, "name" | "place">): string {
+  return `${name} (${place})`;
+}
+
 function report(before: SnapshotPart | undefined, after: SnapshotPart): void {
-  const spell = ({ name, place }: HarvestedName): string => `${name} (${place})`;
   const old = new Set((before?.names ?? []).map(spell));
   const now = new Set(after.names.map(spell));
   const unclassified = after.names.filter((each) => classOf(each) === undefined).map(spell);
@@ -125,7 +131,19 @@ function report(before: SnapshotPart | undefined, after: SnapshotPart): void {
   process.stdout.write(`${lines.join("\n")}\n`);
 }
 
+/** Drops what stands in a table by now, or is harvested no longer. */
+function tidy(): void {
+  const harvested = new Set(readSnapshot().flatMap(({ names }) => names.map(spell)));
+  const rows = readLeftUnknown().map(({ place, reason, names }) => {
+    const isLeft = (name: string): boolean =>
+      harvested.has(spell({ name, place })) && classOf({ name, place }, []) === undefined;
+    return { place, reason, names: names.filter(isLeft) };
+  });
+  writeFileSync(leftUnknownFile, leftUnknownText(rows.filter(({ names }) => names.length > 0)));
+}
+
 async function main(asked: readonly string[]): Promise<void> {
+  if (asked.includes("--tidy")) return tidy();
   const before = readSnapshot();
   const parts: SnapshotPart[] = [];
   for (const backend of backends) {
