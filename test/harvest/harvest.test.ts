@@ -40,7 +40,7 @@ describe("a made-up name", () => {
   for (const [index, part] of snapshot.entries()) {
     it(`is found in ${part.backend}, first, last and between others`, () => {
       for (const place of places) {
-        const name = place === "tool" ? "made_up_model" : "x-made-up";
+        const name = place === "tool" ? "made_up_engine" : "x-made-up";
         for (const at of [0, Math.floor(part.names.length / 2), part.names.length]) {
           const names = part.names.toSpliced(at, 0, { name, place, from: "made/up.py" });
           const changed = snapshot.with(index, { ...part, names });
