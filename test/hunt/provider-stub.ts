@@ -49,7 +49,8 @@ export async function startProviderStub(): Promise<ProviderStub> {
       const answer = JSON.stringify(answerOf(sighting));
       // Slower than the timeouts that are tried, so that they are met.
       setTimeout(() => {
-        response.writeHead(200, { "content-type": "application/json" });
+        const status = sighting.model.startsWith("shaky") ? 500 : 200;
+        response.writeHead(status, { "content-type": "application/json" });
         response.end(answer);
       }, 20);
     });

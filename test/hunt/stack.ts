@@ -5,7 +5,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { envoyConfig, type Mode, places } from "../support/envoy-config.ts";
 import { getLitellm, type LitellmVersion, startLitellm } from "../support/get-litellm.ts";
-import { mintSecret, PolicyFolder } from "../support/policy-files.ts";
+import { type Manifest, mintSecret, PolicyFolder } from "../support/policy-files.ts";
 import { startAuthorizer } from "../support/start-authorizer.ts";
 import { startEnvoy } from "../support/start-envoy.ts";
 import { createTempFolder } from "../support/temp-folder.ts";
@@ -34,10 +34,15 @@ export type HuntStack = {
   stop(): Promise<void>;
 };
 
-/** A LiteLLM that may choose in every way it has. */
-export async function startHuntStack(envoy: string, version: LitellmVersion): Promise<HuntStack> {
+/** A LiteLLM that may choose in every way it has. `more`: what the policy holds beside the hunted key. */
+export async function startHuntStack(
+  envoy: string,
+  version: LitellmVersion,
+  more: readonly Manifest[] = [],
+): Promise<HuntStack> {
   const python = await getLitellm(undefined, version);
-  return startStackWith(litellmWorld, envoy, masterKey, (stub, folder) => {
+  const parts = { world: litellmWorld, envoy, credential: masterKey, more };
+  return startStackWith(parts, (stub, folder) => {
     const configFile = writeWorld(folder, stub.port);
     return startLitellm(python, { configFile, env: environmentOf(stub.port) });
   });
@@ -45,17 +50,22 @@ export async function startHuntStack(envoy: string, version: LitellmVersion): Pr
 
 /** An Ollama with two remote models, each at the stub. */
 export function startOllamaStack(envoy: string, binary: string): Promise<HuntStack> {
-  return startStackWith(ollamaWorld, envoy, undefined, (stub, folder) =>
-    startOllama(binary, folder, stub.port),
-  );
+  const parts = { world: ollamaWorld, envoy, credential: undefined, more: [] };
+  return startStackWith(parts, (stub, folder) => startOllama(binary, folder, stub.port));
 }
 
 type Backend = { readonly port: number; stop(): Promise<void> };
 
+type Parts = {
+  readonly world: World;
+  readonly envoy: string;
+  /** What the backend wants of its callers. */
+  readonly credential: string | undefined;
+  readonly more: readonly Manifest[];
+};
+
 async function startStackWith(
-  world: World,
-  envoy: string,
-  credential: string | undefined,
+  { world, envoy, credential, more }: Parts,
   startBackend: (stub: ProviderStub, folder: string) => Promise<Backend>,
 ): Promise<HuntStack> {
   const stops: (() => Promise<void>)[] = [];
@@ -73,7 +83,7 @@ async function startStackWith(
     stub.take();
     const key = mintSecret();
     const policy = new PolicyFolder(join(folder.path, "policy"));
-    policy.write("policy.yaml", manifestsOf(world, key));
+    policy.write("policy.yaml", [...manifestsOf(world, key), ...more]);
     const credentials = join(folder.path, "credentials");
     mkdirSync(credentials);
     if (credential !== undefined) writeFileSync(join(credentials, "default"), credential);
@@ -82,8 +92,8 @@ async function startStackWith(
       stub,
       forbiddenUrl: `http://127.0.0.1:${stub.port}/gold/v1`,
       unguarded: { port: backend.port, key: credential ?? "none" },
-      async guarded(mode, more = []) {
-        const args = ["--upstream-credentials", credentials, ...more];
+      async guarded(mode, flags = []) {
+        const args = ["--upstream-credentials", credentials, ...flags];
         const authorizer = await startAuthorizer({ policy: policy.path, args });
         stops.push(() => authorizer.stop());
         const where = places({ authorizers: [authorizer.port], backendPort: backend.port });

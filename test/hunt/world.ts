@@ -47,6 +47,8 @@ const deployments: readonly Deployment[] = [
   { name: "tagged", model: "small-real", host: "small", tags: ["default", "free"] },
   { name: "tagged", model: "gold-real", host: "gold", tags: [ungranted.tag] },
   { name: "bare", model: "bare-real" },
+  // The stub answers for it with 500: LiteLLM runs its fallback.
+  { name: "shaky", model: "shaky-real", host: "shaky" },
   { name: "gold", model: "gold-real", host: "gold", id: ungranted.deployment },
   { name: "wild/*", model: "*", host: "wild" },
 ];
@@ -133,7 +135,7 @@ export function writeWorld(folder: string, providerPort: number): string {
       num_retries: 0,
       cooldown_time: 0,
       disable_cooldowns: true,
-      fallbacks: [{ cheap: ["spare"] }],
+      fallbacks: [{ cheap: ["spare"] }, { shaky: ["spare"] }],
       model_group_alias: { [ungranted.alias]: "gold" },
     },
     litellm_settings: { telemetry: false },
