@@ -162,15 +162,17 @@ function sizeOf({ attempt }: Hole): number {
   return attempt?.extras.length ?? 0;
 }
 
+function extrasText({ extras }: Attempt): string {
+  const texts = extras.map(({ name, where, value }) => `${where} ${name}=${JSON.stringify(value)}`);
+  return `[${texts.join(", ")}]`;
+}
+
 export function holeLine({ attempt, sighting }: Hole): string {
-  const extras = (attempt?.extras ?? []).map(
-    ({ name, where, value }) => `${where} ${name}=${JSON.stringify(value)}`,
-  );
   const { path, account, model, injected, beside } = sighting;
   const from = attempt === undefined ? "unmarked" : `${attempt.path} ${attempt.model}`;
   const named = beside.length === 0 ? "" : ` beside ${beside.join(" ")}`;
   const note = `${named}${injected ? " with the caller's header" : ""}`;
-  return `${from} [${extras.join(", ")}] -> ${path} ${account} ${model}${note}`;
+  return `${from} ${attempt === undefined ? "" : extrasText(attempt)} -> ${path} ${account} ${model}${note}`;
 }
 
 /** The figures as lines for people; at most `holesMax` holes. */
@@ -187,7 +189,7 @@ export function figureLines(figures: Figures, holesMax = 60): readonly string[] 
     `models seen      ${[...figures.models].sort().join(" ")}`,
     `hosts seen       ${[...figures.hosts].sort().join(" ")}`,
     `accounts seen    ${[...figures.accounts].sort().join(" ")}`,
-    `answered unseen  ${figures.unseen.length}`,
+    `answered unseen  ${figures.unseen.length} ${figures.unseen.slice(0, 5).map(extrasText).join(" ")}`,
     `not granted      ${figures.holes.length}`,
     ...shown,
   ];

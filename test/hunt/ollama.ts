@@ -6,10 +6,12 @@ import { join } from "node:path";
 import { cached, isCached } from "../support/cache-folder.ts";
 import { Child, run } from "../support/child.ts";
 import { call } from "../support/http-client.ts";
+import { pip } from "../support/python.ts";
 import { MissingComponent } from "../support/requirements.ts";
 import { ungranted, type World } from "./world.ts";
 
 export const ollamaVersion = "0.17.4";
+const headersVersion = "0.3.36";
 
 /** The stub's paths have no host of their own here: Ollama keeps the address alone. */
 export const ollamaWorld: World = {
@@ -36,13 +38,27 @@ export function isOllamaWanted(): boolean {
 /** The binary, built where Go and a C++ compiler are. Throws MissingComponent when it cannot be had. */
 export async function getOllama(): Promise<string> {
   const folder = await cached(`ollama-${ollamaVersion}`, async (draft) => {
+    const include = `-O1 -I${await getHeaders(draft)}`;
     const args = ["build", "-o", join(draft, "ollama"), "github.com/ollama/ollama"];
     const cwd = join(import.meta.dirname, "ollama");
-    const made = await run({ name: "go build", command: "go", args, cwd }, 20 * minute);
+    const env = { CGO_CFLAGS: include, CGO_CXXFLAGS: include };
+    const made = await run({ name: "go build", command: "go", args, cwd, env }, 20 * minute);
     if (made.code === 0 && existsSync(join(draft, "ollama"))) return;
     throw new MissingComponent(`Ollama needs Go and a C++ compiler: ${made.stderr.slice(-400)}`);
   });
   return join(folder, "ollama");
+}
+
+/** Go's modules leave out folders called `vendor`: the headers there come from llama-cpp-python, which has them too. */
+async function getHeaders(draft: string): Promise<string> {
+  const wanted = `llama-cpp-python==${headersVersion}`;
+  const source = ["--no-deps", "--no-binary", "llama-cpp-python"];
+  await pip(["download", "--quiet", ...source, "--dest", draft, wanted], () => undefined);
+  const file = `llama_cpp_python-${headersVersion}`;
+  const args = ["xzf", join(draft, `${file}.tar.gz`), "-C", draft];
+  const unpacked = await run({ name: "tar", command: "tar", args }, minute);
+  if (unpacked.code !== 0) throw new MissingComponent(`tar: ${unpacked.stderr.slice(-400)}`);
+  return join(draft, file, "vendor/llama.cpp/vendor");
 }
 
 /** Starts it with its models. */
