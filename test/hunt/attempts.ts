@@ -31,7 +31,8 @@ export function createRandom(text: string): () => number {
 
 /** Values of every kind that could mean something; `url`: the host at the provider that nobody was granted. */
 export function valuesOf(url: string): readonly unknown[] {
-  const { model, upstreamModel, prompt, tag, credential, alias, deployment } = ungranted;
+  const { model, upstreamModel, prompt, tag, credential, alias, autoRouter, deployment } =
+    ungranted;
   const account = { model, api_base: url, api_key: "sk-gold" };
   const headers = { "x-injected": injectedValue, authorization: "Bearer sk-gold" };
   return [
@@ -55,6 +56,7 @@ export function valuesOf(url: string): readonly unknown[] {
     { "x-litellm-tags": tag },
     `openai/${upstreamModel}`,
     alias,
+    autoRouter,
     deployment,
     "openai",
     "sk-gold",

@@ -111,6 +111,17 @@ export function writeWorld(folder: string, providerPort: number): string {
     },
     ...(id === undefined ? {} : { model_info: { id } }),
   }));
+  const tiers = Object.fromEntries(
+    ["SIMPLE", "MEDIUM", "COMPLEX", "REASONING"].map((tier) => [tier, ungranted.model]),
+  );
+  const chooser = {
+    model_name: ungranted.autoRouter,
+    litellm_params: {
+      model: "auto_router/complexity_router",
+      complexity_router_config: { tiers },
+      complexity_router_default_model: ungranted.model,
+    },
+  };
   const promptFile = join(folder, "gold.prompt");
   writeFileSync(promptFile, "---\nmodel: gold\n---\nUser: {{q}}\n");
   const prompt = {
@@ -127,7 +138,7 @@ export function writeWorld(folder: string, providerPort: number): string {
     credential_info: { custom_llm_provider: "openai" },
   };
   const config = {
-    model_list: modelList,
+    model_list: [...modelList, chooser],
     prompts: [prompt],
     credential_list: [credential],
     router_settings: {
