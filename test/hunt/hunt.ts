@@ -1,5 +1,6 @@
-// `npm run hunt [--minutes N] [--seed TEXT] [--litellm VERSION | --ollama] [--unguarded]`: looks for a request that makes a real LiteLLM
-// behind a real Envoy run a model, reach a host or use an account that its key was not granted. Exit 1 when there is one.
+// `npm run hunt [--minutes N] [--seed TEXT] [--litellm VERSION | --ollama] [--serve=--FLAG=VALUE] [--unguarded]`: looks for a
+// request that makes a real backend behind a real Envoy run a model, reach a host or use an account that its key was not
+// granted. Exit 1 when there is one.
 
 import { parseArgs } from "node:util";
 import { modes } from "../support/envoy-config.ts";

@@ -3,7 +3,7 @@
 
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { cached, isCached } from "../support/cache-folder.ts";
+import { cached } from "../support/cache-folder.ts";
 import { Child, run } from "../support/child.ts";
 import { call } from "../support/http-client.ts";
 import { pip } from "../support/python.ts";
@@ -29,11 +29,6 @@ export const ollamaWorld: World = {
 };
 
 const minute = 60_000;
-
-/** Whether it is built already; nobody gets the build unasked: it takes minutes. */
-export function isOllamaWanted(): boolean {
-  return process.env["ALIASGUARD_TEST_OLLAMA"] === "1" || isCached(/^ollama-/);
-}
 
 /** The binary, built where Go and a C++ compiler are. Throws MissingComponent when it cannot be had. */
 export async function getOllama(): Promise<string> {
