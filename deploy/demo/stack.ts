@@ -1,8 +1,10 @@
 // The demo's processes: Envoy with the shipped configuration, the authorizer, and the backend, on free loopback ports.
 
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { type EchoBackend, startEchoBackend } from "../../test/support/echo-backend.ts";
 import { envoyConfig, places } from "../../test/support/envoy-config.ts";
-import { getLitellm, startLitellm } from "../../test/support/get-litellm.ts";
+import { exampleMasterKey, getLitellm, startLitellm } from "../../test/support/get-litellm.ts";
 import { call } from "../../test/support/http-client.ts";
 import { type Manifest, PolicyFolder } from "../../test/support/policy-files.ts";
 import { startAuthorizer } from "../../test/support/start-authorizer.ts";
@@ -68,7 +70,12 @@ export async function startStack(options: StackOptions): Promise<DemoStack> {
     const backend = await startBackend(options);
     stops.push(backend.stop);
     options.say(`backend     127.0.0.1:${backend.port} (${options.backend})`);
-    const authorizer = await startAuthorizer({ policy: policy.path });
+    const credentials = createTempFolder("demo-credentials");
+    stops.push(async () => credentials.remove());
+    writeFileSync(join(credentials.path, "default"), exampleMasterKey);
+    const isLitellm = options.backend === "litellm";
+    const args = isLitellm ? ["--upstream-credentials", credentials.path] : [];
+    const authorizer = await startAuthorizer({ policy: policy.path, args });
     stops.push(() => authorizer.stop());
     options.say(`aliasguard  127.0.0.1:${authorizer.port}`);
     const where = places({ authorizers: [authorizer.port], backendPort: backend.port });

@@ -10,7 +10,7 @@ type Reply = {
   readonly needsBrackets?: true;
   readonly message: string;
   readonly code: string;
-  readonly httpStatus: 413 | 500 | 503;
+  readonly httpStatus: 413 | 429 | 500 | 503;
   readonly openaiType: string;
   readonly anthropicType: string;
   /** With retry-after: the caller may try again. */
@@ -79,6 +79,18 @@ const replies: readonly Reply[] = [
     anthropicType: "overloaded_error",
   },
   {
+    about: same("A rate limit of Envoy's own filters (rate-limits.yaml), local or global."),
+    expression: same(
+      'response.code_details == "local_rate_limited" || response.code_details == "request_rate_limited"',
+    ),
+    needsBrackets: true,
+    message: "The rate limit of this key and model is reached. Try again later.",
+    code: "rate_limit_exceeded",
+    httpStatus: 429,
+    openaiType: "rate_limit_error",
+    anthropicType: "rate_limit_error",
+  },
+  {
     about: same("The backend cannot be reached."),
     expression: same(`response.code == 503
                       && (response.code_details == "no_healthy_upstream" || response.code_details == "cluster_not_found" || response.code_details.startsWith("upstream_reset_before_response_started"))`),
@@ -92,7 +104,12 @@ const replies: readonly Reply[] = [
   },
 ];
 
-const googleStatuses = { 413: "INVALID_ARGUMENT", 500: "INTERNAL", 503: "UNAVAILABLE" } as const;
+const googleStatuses = {
+  413: "INVALID_ARGUMENT",
+  429: "RESOURCE_EXHAUSTED",
+  500: "INTERNAL",
+  503: "UNAVAILABLE",
+} as const;
 
 function same(text: string): Readonly<Record<Mode, string>> {
   return { ext_authz: text, ext_proc: text };

@@ -1,12 +1,19 @@
 // A real LiteLLM as the backend: by itself it refuses the alias, through Envoy and aliasguard it serves it, and with only
-// the header rewritten it refuses it again. That is why the body is edited. Fetches about 400 MB once, so it runs when it
-// is cached, when CI=true, or when ALIASGUARD_TEST_LITELLM=1.
+// the header rewritten it refuses it again. That is why the body is edited. Its master key is put in by the authorizer.
+// Fetches about 500 MB once, so it runs when it is cached, when CI=true, or when ALIASGUARD_TEST_LITELLM=1.
 
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { isCached } from "../support/cache-folder.ts";
 import { changes, envoyConfig, luaScript, places } from "../support/envoy-config.ts";
-import { getLitellm, type Litellm, startLitellm } from "../support/get-litellm.ts";
+import {
+  exampleMasterKey,
+  getLitellm,
+  isLitellmWanted,
+  type Litellm,
+  startLitellm,
+} from "../support/get-litellm.ts";
 import { call, type HttpAnswer } from "../support/http-client.ts";
 import { requirement } from "../support/requirements.ts";
 import { type Envoy, startEnvoy } from "../support/start-envoy.ts";
@@ -19,13 +26,10 @@ import {
   skip as skipEnvoy,
   target,
 } from "../support/start-stack.ts";
+import { createTempFolder } from "../support/temp-folder.ts";
 
-const isWanted =
-  process.env["CI"] === "true" ||
-  process.env["ALIASGUARD_TEST_LITELLM"] === "1" ||
-  isCached(/^litellm-/);
-const found = isWanted ? await requirement(() => getLitellm()) : undefined;
-const why = "set ALIASGUARD_TEST_LITELLM=1 to fetch LiteLLM (about 400 MB) and run this";
+const found = isLitellmWanted() ? await requirement(() => getLitellm()) : undefined;
+const why = "set ALIASGUARD_TEST_LITELLM=1 to fetch LiteLLM (about 500 MB) and run this";
 const skip = skipEnvoy !== false ? skipEnvoy : (found?.skip ?? why);
 
 /** What a gateway does that rewrites the header only: the path restored, the body as it came. */
@@ -36,13 +40,15 @@ function envoy_on_request(handle)
 end`;
 
 describe("a real LiteLLM", { skip }, () => {
+  const credentials = createTempFolder("litellm-credentials");
   let litellm: Litellm;
   let stack: Stack;
   let spliced: Envoy;
   let unspliced: Envoy;
   before(async () => {
     litellm = await startLitellm(found?.value ?? "");
-    stack = await Stack.start();
+    writeFileSync(join(credentials.path, "default"), `${exampleMasterKey}\n`);
+    stack = await Stack.start([], "ext_authz", ["--upstream-credentials", credentials.path]);
     const authorizers = [stack.authorizer.port];
     const where = places({ authorizers, backendPort: litellm.port });
     spliced = await startEnvoy(binary, envoyConfig([where]));
@@ -56,20 +62,27 @@ describe("a real LiteLLM", { skip }, () => {
     await spliced.stop();
     await stack.stop();
     await litellm.stop();
+    credentials.remove();
   });
 
-  function ask(port: number): Promise<HttpAnswer> {
+  function ask(port: number, key = alice.value): Promise<HttpAnswer> {
     const headers = [
       ["content-type", "application/json"],
-      ["authorization", `Bearer ${alice.value}`],
+      ["authorization", `Bearer ${key}`],
     ] as const;
     return call({ port, path, headers, body: chat("AgentX-LLM") });
   }
 
   it("refuses the alias by itself", async () => {
-    const answer = await ask(litellm.port);
+    const answer = await ask(litellm.port, exampleMasterKey);
     assert.equal(answer.status, 400, answer.body);
     assert.match(answer.body, /Invalid model name/);
+  });
+
+  it("refuses a virtual key by itself", async () => {
+    const answer = await ask(litellm.port);
+    assert.ok([400, 401].includes(answer.status), answer.body);
+    assert.doesNotMatch(answer.body, /Invalid model name/);
   });
 
   it("serves the alias through Envoy and aliasguard", async () => {

@@ -3,15 +3,13 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { isCached } from "../support/cache-folder.ts";
 import { run } from "../support/child.ts";
-import { getLitellm, litellmVersion } from "../support/get-litellm.ts";
+import { getLitellm, isLitellmWanted } from "../support/get-litellm.ts";
 import { MissingComponent, requirement } from "../support/requirements.ts";
 import { alice, Stack, skip as skipEnvoy, stranger, target } from "../support/start-stack.ts";
 
 const found = await requirement(async () => {
-  const isThere = isCached(new RegExp(`^litellm-${litellmVersion}-`));
-  if (isThere || process.env["CI"] === "true") return getLitellm();
+  if (isLitellmWanted()) return getLitellm();
   throw new MissingComponent("`npm run demo -- --backend litellm` fetches LiteLLM and its openai");
 });
 const skip = skipEnvoy !== false ? skipEnvoy : found.skip;

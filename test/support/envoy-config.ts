@@ -150,6 +150,21 @@ export function uncheckedRoute(config: ConfigNode): void {
   routesOf(config).splice(-1, 0, { match, route: { cluster: "backend", timeout: "0s" } });
 }
 
+/** The filter of rate-limits.yaml in front of the router, with `limit` requests an hour for each key and model. */
+export function rateLimits(mode: Mode, limit: number): ConfigChange {
+  return (config) => {
+    const text = readFileSync(join(envoyFolder, "rate-limits.yaml"), "utf8");
+    const namespaced =
+      mode === "ext_proc" ? text.replaceAll(/envoy\.\S+ext_authz/g, "aliasguard") : text;
+    const filter: unknown = parse(namespaced);
+    const bucket = ["typed_config", "descriptors", 0, "token_bucket"];
+    set(filter, [...bucket, "max_tokens"], limit);
+    set(filter, [...bucket, "tokens_per_fill"], limit);
+    set(filter, [...bucket, "fill_interval"], "3600s");
+    httpFilters(config).splice(-1, 0, filter);
+  };
+}
+
 /** Another script in the splice's place. */
 export function luaScript(text: string): ConfigChange {
   return (config) =>

@@ -32,6 +32,11 @@ const namesOfCaller: ReadonlySet<string> = new Set([
 const modelKey =
   /(?:models?|deployments?)(?:names?|ids?|slugs?|keys?|refs?|paths?|ur[il]s?|arns?|alias(?:es)?)?$|^fallbacks?$/;
 
+/** Whether a member of a hosted tool says which model runs, however its name is spelled. */
+export function namesModel(key: string): boolean {
+  return modelKey.test(foldKey(key));
+}
+
 /** What a key means in a hosted tool, however it is spelled. */
 type KeyClass = {
   readonly namesModel: boolean;
