@@ -7,6 +7,7 @@ import type { Decision } from "../../src/core/decision.ts";
 import { createCheckHandler } from "../../src/envoy/ext-authz/handler.ts";
 import { createProcessHandler, type ProcessDeps } from "../../src/envoy/ext-proc/handler.ts";
 import { createHealth, type Health } from "../../src/envoy/grpc/health.ts";
+import type { TlsGate } from "../../src/envoy/grpc/tls.ts";
 import {
   createEnvoyServer,
   type EnvoyServer,
@@ -48,12 +49,13 @@ export type ServerUnderTest = {
   readonly deps: ProcessDeps;
   readonly settings: Partial<EnvoyServerSettings>;
   readonly health?: Health;
+  readonly tls?: TlsGate;
 };
 
 /** A server on loopback that stops with the test. */
 export async function startServer(
   t: TestContext,
-  { deps, settings, health = createHealth(() => true) }: ServerUnderTest,
+  { deps, settings, health = createHealth(() => true), tls }: ServerUnderTest,
 ): Promise<Started> {
   const calls: string[] = [];
   const server = createEnvoyServer(
@@ -74,6 +76,7 @@ export async function startServer(
       health,
       nowMs: Date.now,
       onCallEnd: (path, code) => calls.push(`${path} ${code}`),
+      ...(tls === undefined ? {} : { tls }),
     },
   );
   t.after(() => server.stop(100));
