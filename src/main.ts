@@ -9,7 +9,7 @@ const usage = `Usage: aliasguard COMMAND [options]
 
 Alias-first authorization for LLM traffic on Envoy.
 
-  serve      answer Envoy's ext_authz checks
+  serve      answer Envoy's checks, over ext_authz and ext_proc
   controller compile custom resources into the ConfigMaps that servers read
   check      explain one decision, on files, a cluster's objects or a running server
   lint       say everything that is wrong with a policy, in files or in a cluster

@@ -125,7 +125,11 @@ const words: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     "envoy/guarded-decision.ts": [],
   },
   policy: { "policy/resources.ts": [], "policy/problem.ts": [], "policy/revision.ts": [] },
-  sources: { "sources/source.ts": [], "sources/credential-files.ts": [] },
+  sources: {
+    "sources/source.ts": [],
+    "sources/credential-files.ts": [],
+    "sources/tls-files.ts": [],
+  },
   commands: {
     "commands/io.ts": [],
     "commands/kube-flags.ts": [],

@@ -18,6 +18,33 @@ function otherFile(mode: Mode): string {
   return configFiles[mode === "ext_authz" ? "ext_proc" : "ext_authz"];
 }
 
+/** Part of the cluster authorizer where it is reached over a network that others use too. */
+export const authorizerTls = `    transport_socket:
+      name: envoy.transport_sockets.tls
+      typed_config:
+        "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext
+        sni: aliasguard.example
+        common_tls_context:
+          tls_params: {tls_minimum_protocol_version: TLSv1_3, tls_maximum_protocol_version: TLSv1_3} # a client's default is 1.2
+          # Files in SDS form are read anew when they are moved into place; certificates named here directly are not.
+          tls_certificate_sds_secret_configs:
+          - {name: client, sds_config: {path_config_source: {path: /etc/envoy/tls/client.yaml}, resource_api_version: V3}}
+          combined_validation_context:
+            default_validation_context:
+              match_typed_subject_alt_names: [{san_type: DNS, matcher: {exact: aliasguard.example}}]
+            validation_context_sds_secret_config:
+              name: authorities
+              sds_config: {path_config_source: {path: /etc/envoy/tls/authorities.yaml}, resource_api_version: V3}`;
+
+function commented(block: string): string {
+  const lines = block.split("\n").map((line) => line.replace(/^ {4}/, "    # "));
+  return [
+    "    # TLS, with --tls-cert, --tls-key and --tls-client-ca at the authorizer. SDS files want a name of this Envoy's own at",
+    "    # the top of this file: node: {id: envoy, cluster: envoy}",
+    ...lines,
+  ].join("\n");
+}
+
 /** The whole bootstrap as text. */
 export function renderEnvoyConfig(mode: Mode): string {
   const parts = modes[mode];
@@ -115,6 +142,7 @@ ${parts.filters}
     # Only with all of them out is each still tried. The default asks dead ones too as soon as half are out, and after a
     # rollout half are: DNS names those that are gone for some time.
     common_lb_config: {healthy_panic_threshold: {value: 1}}
+${commented(authorizerTls)}
     load_assignment:
       cluster_name: authorizer
       endpoints: [{lb_endpoints: [{endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: 9191}}}}]}]

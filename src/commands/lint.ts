@@ -17,6 +17,7 @@ import {
 } from "./kube-flags.ts";
 
 export const lintUsage = `Usage: aliasguard lint PATH...
+       aliasguard lint --policy PATH
        aliasguard lint --envoy FILE... (aliasguard lint --envoy --help tells more)
        aliasguard lint --kube [--namespace NAME] [--context NAME] [--kubeconfig FILE]
 
@@ -31,6 +32,7 @@ With --kube it checks the custom resources of one namespace of a cluster instead
 prints KIND/NAME PATH: SEVERITY: MESSAGE. There an invalid object is left out alone. Secrets that keys name are
 read too; where that is not allowed it says so, and the key counts as off.
 
+  --policy PATH      the same as PATH, by the name that the other commands have for it; may be repeated
   --kube             read a cluster, with the rights of the kubeconfig's user
 ${kubeFlagsUsage}
   --unchecked-routes ROUTES  the authorizer's setting (ALIASGUARD_UNCHECKED_ROUTES): an advice for each
@@ -158,6 +160,7 @@ function parseLintArgs(args: readonly string[], env: CommandIo["env"]): LintArgs
       args: [...args],
       options: {
         kube: { type: "boolean", default: false },
+        policy: { type: "string", multiple: true, default: [] },
         ...kubeFlagOptions,
         "unchecked-routes": { type: "string" },
         catalogue: { type: "string" },
@@ -174,14 +177,13 @@ function parseLintArgs(args: readonly string[], env: CommandIo["env"]): LintArgs
     if (issues.length > 0) return issues.join("\n");
     const { catalogue } = read;
     const flags = kube ? toKubeFlags(values) : undefined;
-    const parsed = { help, paths: positionals, kube: flags, uncheckedRoutes, catalogue };
+    const paths = [...values.policy, ...positionals];
+    const parsed = { help, paths, kube: flags, uncheckedRoutes, catalogue };
     if (help) return parsed;
     const fault = kubeFlagsFault(values, { isAsked: kube, wants: "--kube" });
     if (fault !== undefined) return fault;
-    if (kube && positionals.length > 0) return "wants either --kube or PATHs, found both";
-    return kube || positionals.length > 0
-      ? parsed
-      : "wants at least one PATH or --kube, found none";
+    if (kube && paths.length > 0) return "wants either --kube or PATHs, found both";
+    return kube || paths.length > 0 ? parsed : "wants at least one PATH or --kube, found none";
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }

@@ -8,7 +8,7 @@ import {
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from "node:http2";
-import type { ListenOptions, Socket } from "node:net";
+import type { ListenOptions, Server, Socket } from "node:net";
 import { setDefaultHighWaterMark } from "node:stream";
 import { CheckCall } from "./ext-authz/call.ts";
 import type { CheckHandler } from "./ext-authz/handler.ts";
@@ -25,6 +25,7 @@ import {
 } from "./grpc/admission.ts";
 import { type Health, healthMethod } from "./grpc/health.ts";
 import { isGrpc, sendStatus } from "./grpc/stream.ts";
+import type { TlsGate } from "./grpc/tls.ts";
 import { removeStaleSocket, setSocketMode } from "./grpc/unix-socket.ts";
 import { checkPath, type WireCodec } from "./wire.ts";
 
@@ -83,6 +84,8 @@ export type EnvoyServerDeps = {
   readonly nowMs: () => number;
   /** How an RPC ended, by its path and gRPC code name. */
   readonly onCallEnd: (path: string, code: string) => void;
+  /** In front of every TCP address; none: plain text. */
+  readonly tls?: TlsGate;
 };
 
 export type EnvoyServer = {
@@ -116,11 +119,13 @@ export function createEnvoyServer(
   };
   const route = createRouter(rooms, receiveBytesMax(settings.bodyBytesMax), deps);
   const peers: Peers = { sessions: new Set(), sockets: new Set() };
-  const servers: Http2Server[] = [];
+  const servers: Server[] = [];
 
   async function bind(address: string): Promise<string> {
-    const server = createHttp2Server(settings, peers, route);
+    const http = createHttp2Server(settings, peers, route);
     const path = address.startsWith("unix:") ? address.slice("unix:".length) : undefined;
+    const isTls = path === undefined && deps.tls !== undefined;
+    const server = isTls ? deps.tls.listenerFor(http, (socket) => keep(socket, peers)) : http;
     if (path !== undefined) await removeStaleSocket(path);
     await listening(server, address, path === undefined ? toHostPort(address) : { path });
     servers.push(server);
@@ -206,9 +211,10 @@ function createRouter(
 
 function createHttp2Server(
   { concurrentStreamsMax, connectionAgeMs }: EnvoyServerSettings,
-  { sessions, sockets }: Peers,
+  peers: Peers,
   route: Route,
 ): Http2Server {
+  const { sessions } = peers;
   const server = createServer({
     settings: { maxConcurrentStreams: concurrentStreamsMax, initialWindowSize: streamWindowBytes },
     maxSessionMemory: sessionMemoryMax,
@@ -217,10 +223,7 @@ function createHttp2Server(
   server.on("stream", route);
   // Without a listener it would be thrown; the connection is closed already.
   server.on("sessionError", () => {});
-  server.on("connection", (socket: Socket) => {
-    sockets.add(socket);
-    socket.once("close", () => sockets.delete(socket));
-  });
+  server.on("connection", (socket: Socket) => keep(socket, peers));
   server.on("session", (session) => {
     sessions.add(session);
     const timers = [setInterval(() => ping(session), pingEveryMs)];
@@ -235,6 +238,11 @@ function createHttp2Server(
     });
   });
   return server;
+}
+
+function keep(socket: Socket, { sockets }: Peers): void {
+  sockets.add(socket);
+  socket.once("close", () => sockets.delete(socket));
 }
 
 function ping(session: ServerHttp2Session): void {
@@ -252,7 +260,7 @@ function toHostPort(address: string): ListenOptions {
   return { host, port: Number(port) };
 }
 
-function listening(server: Http2Server, address: string, where: ListenOptions): Promise<void> {
+function listening(server: Server, address: string, where: ListenOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     server.on("error", (error) => {
       reject(new Error(`cannot listen on ${address}: ${error.message}`, { cause: error }));
@@ -261,7 +269,7 @@ function listening(server: Http2Server, address: string, where: ListenOptions): 
   });
 }
 
-function closed(server: Http2Server): Promise<void> {
+function closed(server: Server): Promise<void> {
   return new Promise((resolve) => {
     server.close(() => resolve());
   });

@@ -18,25 +18,10 @@ import {
   type SettingText,
   unknownVariables,
 } from "./input.ts";
+import { row, type SettingRow } from "./row.ts";
+import { readTls, type TlsSettings, tlsRows } from "./tls.ts";
 
-export type SettingRow = {
-  readonly flag: string;
-  /** The environment variable: ALIASGUARD_ and the flag in capitals. A flag wins over it. */
-  readonly variable: string;
-  readonly default: string;
-  readonly help: string;
-};
-
-const row = <Flag extends string>(
-  flag: Flag,
-  fallback: string,
-  help: string,
-): SettingRow & { readonly flag: Flag } => ({
-  flag,
-  variable: `ALIASGUARD_${flag.toUpperCase().replaceAll("-", "_")}`,
-  default: fallback,
-  help,
-});
+export type { SettingRow } from "./row.ts";
 
 export const settingRows = [
   row(
@@ -143,6 +128,7 @@ export const settingRows = [
   row("concurrent-streams-max", "512", "Checks at a time on one connection."),
   row("socket-mode", "666", "Mode of the Unix socket, octal: Envoy often runs as another user."),
   row("drain-delay-ms", "5000", "Milliseconds between SIGTERM and the last new check."),
+  ...tlsRows,
 ] as const satisfies readonly SettingRow[];
 
 export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
@@ -167,6 +153,8 @@ export type Settings = {
   readonly concurrentStreamsMax: number;
   readonly socketMode: number;
   readonly drainDelayMs: number;
+  /** undefined: TCP addresses speak plain text, as Unix sockets always do. */
+  readonly tls: TlsSettings | undefined;
 };
 
 /** `unknownVariables`: names that look like ours and are not; a word to the operator, for they are often misspellings. */
@@ -216,6 +204,7 @@ export function readSettings(args: readonly string[], env: Env): SettingsResult 
       8,
     ),
     drainDelayMs: reader.number(read("drain-delay-ms"), { min: 0, max: 3_600_000 }),
+    tls: readTls(read, reader, issues),
   };
   if (issues.length > 0) return { ok: false, issues };
   return { ok: true, settings, unknownVariables: unknownVariables(env, variables) };
@@ -323,6 +312,7 @@ const variables: ReadonlySet<string> = new Set(settingRows.map(({ variable }) =>
 const listFlags: ReadonlySet<string> = new Set([
   ...["listen", "model-headers", "path-prefixes", "query-parameters", "body-fields"],
   ...["refused-fields", "unchecked-routes", "model-routes", "key-carriers", "forward-headers"],
+  "tls-client-names",
 ]);
 
 function createLookup(given: ReadonlyMap<string, string>, env: Env): (flag: Flag) => SettingText {

@@ -33,6 +33,12 @@ export const metricRows = [
     "When a controller last said that the policy in force is what its objects say; 0: never, or the policy comes from files.",
   ],
   ["aliasguard_policy_objects", "Objects of the policy in force, by kind."],
+  ["aliasguard_tls_loads_total", "Attempts to load a TLS certificate and key, by result."],
+  [
+    "aliasguard_tls_certificate_expiry_timestamp_seconds",
+    "When the certificate in force ends; 0 without TLS.",
+  ],
+  ["aliasguard_tls_refused_total", "TLS connections that came to nothing, by reason."],
   ["grpc_server_handled_total", "RPCs by service, method and gRPC code."],
 ] as const;
 
@@ -46,6 +52,8 @@ export type MetricsDeps = {
     readonly confirmedAtMs?: number | undefined;
     readonly counts: Readonly<Record<string, number>>;
   };
+  /** undefined: no TLS. */
+  readonly certificateExpiresAtMs: () => number | undefined;
 };
 
 export type Metrics = {
@@ -55,6 +63,8 @@ export type Metrics = {
   callEnded(path: string, code: string): void;
   /** `recovered`: after `rejected`, the policy in force is what the files say once more. */
   policyLoaded(result: "replaced" | "rejected" | "recovered"): void;
+  tlsLoaded(result: "replaced" | "rejected" | "recovered"): void;
+  tlsRefused(reason: string): void;
   /** Prometheus' text format. */
   text(): Promise<string>;
   readonly contentType: string;
@@ -70,7 +80,7 @@ const knownPaths = new Set([
   "/grpc.health.v1.Health/List",
 ]);
 
-export function createMetrics({ inFlight, policy }: MetricsDeps): Metrics {
+export function createMetrics({ inFlight, policy, certificateExpiresAtMs }: MetricsDeps): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const named = <Name extends MetricName>(name: Name) => ({
@@ -99,6 +109,8 @@ export function createMetrics({ inFlight, policy }: MetricsDeps): Metrics {
   // An alert on the first response of another model needs the zero before it.
   for (const served of everyServed) responses.inc({ served }, 0);
   const loads = new Counter({ ...named("aliasguard_policy_loads_total"), labelNames: ["result"] });
+  const tlsLoads = new Counter({ ...named("aliasguard_tls_loads_total"), labelNames: ["result"] });
+  const refused = new Counter({ ...named("aliasguard_tls_refused_total"), labelNames: ["reason"] });
   const handled = new Counter({
     ...named("grpc_server_handled_total"),
     labelNames: ["grpc_service", "grpc_method", "grpc_code"],
@@ -119,6 +131,8 @@ export function createMetrics({ inFlight, policy }: MetricsDeps): Metrics {
     "aliasguard_policy_confirmed_timestamp_seconds",
     () => (policy().confirmedAtMs ?? 0) / 1000,
   );
+  const expiry = (): number => (certificateExpiresAtMs() ?? 0) / 1000;
+  gauge("aliasguard_tls_certificate_expiry_timestamp_seconds", expiry);
   new Gauge({
     ...named("aliasguard_policy_objects"),
     labelNames: ["kind"],
@@ -143,6 +157,12 @@ export function createMetrics({ inFlight, policy }: MetricsDeps): Metrics {
     },
     policyLoaded(result) {
       loads.inc({ result });
+    },
+    tlsLoaded(result) {
+      tlsLoads.inc({ result });
+    },
+    tlsRefused(reason) {
+      refused.inc({ reason });
     },
     text: () => registry.metrics(),
     contentType: registry.contentType,

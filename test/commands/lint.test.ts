@@ -27,6 +27,19 @@ test("runLint exits 0 on a good policy", async () => {
   assert.equal(stderr, "");
 });
 
+test("runLint takes --policy as the other commands do, alone, repeated and beside a PATH", async () => {
+  const [good, bad] = [join(policies, "whole.good.yaml"), join(policies, "mistakes.bad.yaml")];
+  assert.deepEqual(await lint("--policy", good), await lint(good));
+  const both = await lint(good, bad);
+  assert.equal(both.status, 1);
+  assert.deepEqual(await lint("--policy", good, "--policy", bad), both);
+  assert.deepEqual(await lint(bad, `--policy=${good}`), both);
+  const kube = await lint("--kube", "--policy", good);
+  assert.equal(kube.status, 2);
+  assert.match(kube.stderr, /wants either --kube or PATHs/);
+  assert.equal((await lint("--policy")).status, 2);
+});
+
 test("runLint prints every mistake of a bad policy with file, line and column, and exits 1", async () => {
   const { status, stdout } = await lint(join(policies, "mistakes.bad.yaml"));
   const golden = await readFile(join(policies, "mistakes.bad.issues.json"), "utf8");

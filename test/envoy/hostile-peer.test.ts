@@ -1,101 +1,19 @@
 // Peers that do not speak as Envoy does, over real sockets: whatever they send, they and everybody else get an answer.
 
 import assert from "node:assert/strict";
-import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from "node:http2";
+import { type ClientHttp2Session, type ClientHttp2Stream, constants } from "node:http2";
 import { type TestContext, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
-import { createCheckHandler } from "../../src/envoy/ext-authz/handler.ts";
-import { createProcessHandler, type ProcessDeps } from "../../src/envoy/ext-proc/handler.ts";
-import { createHealth } from "../../src/envoy/grpc/health.ts";
-import { createEnvoyServer, type EnvoyServer } from "../../src/envoy/server.ts";
-import {
-  checkPath,
-  decodeCheckResponse,
-  encodeCheckRequest,
-  wireCodec,
-} from "../../src/envoy/wire.ts";
+import { checkPath, decodeCheckResponse, encodeCheckRequest } from "../../src/envoy/wire.ts";
+import { begin, frame, handlerDeps, open, probe, type Started, startServer } from "./grpc-peer.ts";
 
 const message = encodeCheckRequest({
   attributes: { request: { http: { method: "GET", path: "/health" } } },
 });
 
-type Started = { readonly server: EnvoyServer; readonly url: string; readonly codes: string[] };
-
-async function start(t: TestContext): Promise<Started> {
-  const codes: string[] = [];
-  const deps: ProcessDeps = {
-    decide: () => ({
-      kind: "answer",
-      dialect: "openai",
-      operation: "health",
-      key: undefined,
-      team: undefined,
-      requestedModel: undefined,
-      revision: undefined,
-      status: 200,
-      body: "",
-    }),
-    holder: { current: () => undefined },
-    nowMs: () => 0,
-    monotonicUs: () => 0,
-    random: () => 0,
-    observe: () => {},
-    reportBug: (error) => {
-      throw error;
-    },
-    decideHeaders: () => undefined,
-  };
-  const handler = createCheckHandler(deps);
-  const processHandler = createProcessHandler(deps);
-  const server = createEnvoyServer(
-    {
-      listen: ["127.0.0.1:0"],
-      bodyBytesMax: 1024 * 1024,
-      inFlightBytesMax: 1024 * 1024,
-      waitingChecksMax: 100,
-      concurrentStreamsMax: 900,
-      socketMode: 0o600,
-      connectionAgeMs: 0,
-    },
-    {
-      codec: wireCodec,
-      handler,
-      processHandler,
-      health: createHealth(() => true),
-      nowMs: Date.now,
-      onCallEnd: (_path, code) => codes.push(code),
-    },
-  );
-  t.after(() => server.stop(100));
-  const [address = ""] = await server.listen();
-  return { server, url: `http://${address}`, codes };
-}
-
-function open(t: TestContext, url: string): ClientHttp2Session {
-  const session = connect(url);
-  session.on("error", () => {});
-  t.after(() => session.destroy());
-  return session;
-}
-
-function begin(session: ClientHttp2Session, more: Record<string, string> = {}): ClientHttp2Stream {
-  const stream = session.request({
-    ":method": "POST",
-    ":path": checkPath,
-    "content-type": "application/grpc",
-    te: "trailers",
-    ...more,
-  });
-  stream.on("error", () => {});
-  return stream;
-}
-
-function frame(bytes: Buffer, flag = 0, length = bytes.length): Buffer {
-  const head = Buffer.alloc(5);
-  head[0] = flag;
-  head.writeUInt32BE(length, 1);
-  return Buffer.concat([head, bytes]);
+function start(t: TestContext): Promise<Started> {
+  return startServer(t, { deps: handlerDeps(() => probe), settings: {} });
 }
 
 /** "200" and the like for an answered check, "grpc N" or "http N" for a failed call. */
@@ -179,12 +97,12 @@ for (const [name, bytes, headers, wanted] of [
 }
 
 test("a check is refused before its deadline, in a healthy RPC, when it does not come", async (t) => {
-  const { url, codes } = await start(t);
+  const { url, calls } = await start(t);
   const stream = begin(open(t, url), { "grpc-timeout": "100m" });
   const ended = outcome(stream);
   stream.write(frame(message).subarray(0, 7));
   assert.equal(await ended, "503");
-  assert.deepEqual(codes, ["OK"]);
+  assert.deepEqual(calls, [`${checkPath} OK`]);
 });
 
 test("1,500 streams that are reset on one connection harm no other connection", async (t) => {
@@ -203,7 +121,7 @@ test("1,500 streams that are reset on one connection harm no other connection", 
 });
 
 test("a check that is cancelled while it is read gives its room back", async (t) => {
-  const { url, server, codes } = await start(t);
+  const { url, server, calls } = await start(t);
   const stream = begin(open(t, url));
   stream.write(frame(Buffer.alloc(40_000), 0, 900_000));
   for (let looks = 0; server.admission.bytes() === 0 && looks < 500; looks += 1) await delay(2);
@@ -212,5 +130,5 @@ test("a check that is cancelled while it is read gives its room back", async (t)
   stream.destroy(new Error("cancelled"));
   for (let looks = 0; server.admission.bytes() > 0 && looks < 500; looks += 1) await delay(2);
   assert.equal(server.admission.bytes(), 0);
-  assert.deepEqual(codes, ["Canceled"]);
+  assert.deepEqual(calls, [`${checkPath} Canceled`]);
 });

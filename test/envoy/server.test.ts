@@ -2,28 +2,21 @@
 
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { type ClientHttp2Session, connect } from "node:http2";
+import type { ClientHttp2Session } from "node:http2";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { Client, credentials, type ServiceError } from "@grpc/grpc-js";
-import type { Decision } from "../../src/core/decision.ts";
-import { createCheckHandler } from "../../src/envoy/ext-authz/handler.ts";
-import { createProcessHandler, type ProcessDeps } from "../../src/envoy/ext-proc/handler.ts";
 import { createHealth } from "../../src/envoy/grpc/health.ts";
-import {
-  createEnvoyServer,
-  type EnvoyServer,
-  type EnvoyServerSettings,
-} from "../../src/envoy/server.ts";
+import type { EnvoyServerSettings } from "../../src/envoy/server.ts";
 import {
   checkPath,
   decodeCheckResponse,
   encodeCheckRequest,
   type WireCheckResponse,
-  wireCodec,
 } from "../../src/envoy/wire.ts";
+import { begin, frame, handlerDeps, open, probe, type Started, startServer } from "./grpc-peer.ts";
 
 const kib = 1024;
 const asIs = (bytes: Buffer): Buffer => bytes;
@@ -35,73 +28,27 @@ const smallCheck = encodeCheckRequest({
   attributes: { request: { http: { method: "GET", path: "/health" } } },
 });
 
-const probe: Decision = {
-  kind: "answer",
-  dialect: "openai",
-  operation: "health",
-  key: undefined,
-  team: undefined,
-  requestedModel: undefined,
-  revision: undefined,
-  status: 200,
-  body: "",
-};
-
-type Started = {
-  readonly server: EnvoyServer;
-  readonly addresses: readonly string[];
-  readonly codes: string[];
+type Watched = Started & {
   readonly most: () => number;
   readonly setServing: (serving: boolean) => void;
 };
 
-async function start(t: TestContext, more: Partial<EnvoyServerSettings> = {}): Promise<Started> {
+async function start(t: TestContext, more: Partial<EnvoyServerSettings> = {}): Promise<Watched> {
   let isServing = true;
   let most = 0;
-  const codes: string[] = [];
   const health = createHealth(() => isServing);
-  const deps: ProcessDeps = {
-    decide: () => {
-      most = Math.max(most, server.admission.active());
-      return probe;
-    },
-    holder: { current: () => undefined },
-    nowMs: () => 0,
-    monotonicUs: () => 0,
-    random: () => 0,
-    observe: () => {},
-    reportBug: (error) => {
-      throw error;
-    },
-    decideHeaders: () => undefined,
-  };
-  const handler = createCheckHandler(deps);
-  const processHandler = createProcessHandler(deps);
-  const settings: EnvoyServerSettings = {
-    listen: ["127.0.0.1:0"],
-    bodyBytesMax: 512 * kib,
-    inFlightBytesMax: 16 * kib * kib,
-    waitingChecksMax: 1000,
-    concurrentStreamsMax: 900,
-    socketMode: 0o666,
-    connectionAgeMs: 0,
-    ...more,
-  };
-  const server = createEnvoyServer(settings, {
-    codec: wireCodec,
-    handler,
-    processHandler,
-    health,
-    nowMs: Date.now,
-    onCallEnd: (_path, code) => codes.push(code),
+  const deps = handlerDeps(() => {
+    most = Math.max(most, started.server.admission.active());
+    return probe;
   });
-  t.after(() => server.stop(100));
-  const addresses = await server.listen();
+  const sizes = { bodyBytesMax: 512 * kib, inFlightBytesMax: 16 * kib * kib };
+  const settings = { ...sizes, waitingChecksMax: 1000, socketMode: 0o666, ...more };
+  const started = await startServer(t, { deps, settings, health });
   const setServing = (serving: boolean): void => {
     isServing = serving;
     health.changed();
   };
-  return { server, addresses, codes, most: () => most, setServing };
+  return { ...started, most: () => most, setServing };
 }
 
 function clientOf(t: TestContext, address: string | undefined): Client {
@@ -142,19 +89,8 @@ function beginCheck(
   address: string | undefined,
   length: number,
 ): ClientHttp2Session {
-  const session = connect(`http://${address ?? ""}`);
-  session.on("error", () => {});
-  t.after(() => session.destroy());
-  const stream = session.request({
-    ":method": "POST",
-    ":path": checkPath,
-    "content-type": "application/grpc",
-    te: "trailers",
-  });
-  stream.on("error", () => {});
-  const head = Buffer.alloc(5);
-  head.writeUInt32BE(length, 1);
-  stream.write(Buffer.concat([head, Buffer.alloc(10_000)]));
+  const session = open(t, `http://${address ?? ""}`);
+  begin(session).write(frame(Buffer.alloc(10_000), 0, length));
   return session;
 }
 
@@ -190,11 +126,11 @@ test("listen refuses an address in use and a path that is no socket", async (t) 
 });
 
 test("garbage in a check is a denied_response in a healthy RPC", async (t) => {
-  const { addresses, codes } = await start(t);
+  const { addresses, calls } = await start(t);
   const response = await check(clientOf(t, addresses[0]), Buffer.from([0xff, 0xff, 0xff]));
   assert.equal(statusOf(response), 400);
   assert.ok(response.status.code > 0);
-  assert.deepEqual(codes, ["OK"]);
+  assert.deepEqual(calls, [`${checkPath} OK`]);
 });
 
 test("a message over the limit is a 413 in a healthy RPC, unread", async (t) => {
@@ -216,14 +152,14 @@ test("400 checks of 300 KiB at once are all answered and never more read than th
 });
 
 test("a check without a slot or a place in the queue is refused as overloaded in a healthy RPC", async (t) => {
-  const { addresses, server, codes } = await start(t, { inFlightBytesMax: 1, waitingChecksMax: 0 });
+  const { addresses, server, calls } = await start(t, { inFlightBytesMax: 1, waitingChecksMax: 0 });
   const session = beginCheck(t, addresses[0], 100_000);
   await until(() => server.admission.active() === 1);
   const client = clientOf(t, addresses[0]);
   const response = await check(client, smallCheck);
   assert.equal(statusOf(response), 503);
   assert.ok(response.status.code > 0);
-  assert.deepEqual(codes, ["OK"]);
+  assert.deepEqual(calls, [`${checkPath} OK`]);
   session.destroy();
   await until(() => server.admission.active() === 0);
   assert.equal(statusOf(await check(client, smallCheck)), 200);

@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { isMap, isScalar, parseDocument, type YAMLMap } from "yaml";
 import { type SettingRow, settingRows } from "../../src/settings/settings.ts";
+import { tlsRows } from "../../src/settings/tls.ts";
 import { chartFolder } from "./run-helm.ts";
 
 export type ValueRow = {
@@ -14,9 +15,10 @@ export type ValueRow = {
 };
 
 /** Settings that the chart gives on the command line, or that mean nothing in it. */
-export const settingsOfTheChart: ReadonlySet<string> = new Set([
+export const settingsOfTheChart: ReadonlySet<string> = new Set<string>([
   ...["policy", "policy-configmap", "listen", "admin", "socket-mode", "upstream-credentials"],
   "catalogue",
+  ...tlsRows.map(({ flag }) => flag),
 ]);
 
 /** Every value that values.yaml describes, or that is described nowhere. */

@@ -8,6 +8,8 @@ export type Sample = {
   readonly read: (settings: Settings) => unknown;
   readonly value: unknown;
   readonly bad: readonly string[];
+  /** Flags without which it is an issue. */
+  readonly beside?: readonly string[];
 };
 
 const ports = [
@@ -283,5 +285,40 @@ export const samples: Readonly<Record<Row, Sample>> = {
     read: ({ drainDelayMs }) => drainDelayMs,
     value: 0,
     bad: [...numbers, "3600001"],
+  },
+  "tls-cert": {
+    text: "/c.pem",
+    read: ({ tls }) => tls?.cert,
+    value: "/c.pem",
+    bad: [],
+    beside: ["--tls-key=k"],
+  },
+  "tls-key": {
+    text: "/k.pem",
+    read: ({ tls }) => tls?.key,
+    value: "/k.pem",
+    bad: [],
+    beside: ["--tls-cert=c"],
+  },
+  "tls-client-ca": {
+    text: "/ca.pem",
+    read: ({ tls }) => tls?.clientCa,
+    value: "/ca.pem",
+    bad: [],
+    beside: ["--tls-cert=c", "--tls-key=k"],
+  },
+  "tls-client-names": {
+    text: "spiffe://cluster.local/ns/edge/sa/envoy, envoy.edge.svc",
+    read: ({ tls }) => tls?.clientNames,
+    value: ["spiffe://cluster.local/ns/edge/sa/envoy", "envoy.edge.svc"],
+    bad: ["a,", "a b", "*.example", 'a"b', "\u00e9", "x".repeat(2049)],
+    beside: ["--tls-cert=c", "--tls-key=k", "--tls-client-ca=a"],
+  },
+  "tls-min-version": {
+    text: "1.3",
+    read: ({ tls }) => tls?.minVersion,
+    value: "1.3",
+    bad: ["", "1.1", "TLSv1.3", "1", "1.4", "constructor"],
+    beside: ["--tls-cert=c", "--tls-key=k"],
   },
 };

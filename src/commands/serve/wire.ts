@@ -9,6 +9,7 @@ import { createCheckHandler } from "../../envoy/ext-authz/handler.ts";
 import { createProcessHandler } from "../../envoy/ext-proc/handler.ts";
 import type { ResponseDeps } from "../../envoy/ext-proc/response-side.ts";
 import type { Health } from "../../envoy/grpc/health.ts";
+import type { TlsGate } from "../../envoy/grpc/tls.ts";
 import { createEnvoyServer, type EnvoyServer } from "../../envoy/server.ts";
 import { wireCodec } from "../../envoy/wire.ts";
 import type { Settings } from "../../settings/settings.ts";
@@ -38,11 +39,12 @@ export type WireParts = {
   readonly health: Health;
   readonly source: Source;
   readonly credentials: CredentialFiles | undefined;
+  readonly tls: TlsGate | undefined;
   readonly nowMs: () => number;
 };
 
 export function createWire(settings: Settings, parts: WireParts): EnvoyServer {
-  const { logger, metrics, health, source, credentials, nowMs } = parts;
+  const { logger, metrics, health, source, credentials, tls, nowMs } = parts;
   const random = (): number => Math.random();
   const log = createDecisionLog(logger, { allowSample: settings.logAllowSample, random });
   const headerLog = createHeaderLog(logger);
@@ -76,6 +78,7 @@ export function createWire(settings: Settings, parts: WireParts): EnvoyServer {
   const handlers = { handler, processHandler };
   return createEnvoyServer(serverSettings, {
     ...{ codec: wireCodec, ...handlers, health, nowMs, onCallEnd },
+    ...(tls === undefined ? {} : { tls }),
   });
 }
 

@@ -76,3 +76,32 @@ test("runCheck wants either a policy or a server", async () => {
   assert.equal(both.code, 2);
   assert.match(both.stderr, /one of --policy, --server and --kube is required, and only one/);
 });
+
+test("check says which of the --tls- flags lacks another, or cannot be read", async () => {
+  const server = ["--model", "m", "--server", "127.0.0.1:9"];
+  const file = import.meta.filename;
+  const cases: readonly (readonly [readonly string[], RegExp])[] = [
+    [["--model", "m", "--policy", file, "--tls-ca", file], /--tls- flags go with --server/],
+    [[...server, "--tls-name", "a.example"], /need --tls-ca/],
+    [[...server, "--tls-cert", file, "--tls-key", file], /need --tls-ca/],
+    [[...server, "--tls-ca", file, "--tls-cert", file], /need each other/],
+    [[...server, "--tls-ca", file, "--tls-key", file], /need each other/],
+    [[...server, "--tls-ca", "/nowhere/ca"], /--tls-ca cannot be read: \/nowhere\/ca/],
+    [
+      [...server, "--tls-ca", file, "--tls-cert", "/nowhere/c", "--tls-key", file],
+      /--tls-cert cannot be read/,
+    ],
+    [
+      [...server, "--tls-ca", file, "--tls-cert", file, "--tls-key", "/nowhere/k"],
+      /--tls-key cannot be read/,
+    ],
+  ];
+  for (const [args, wanted] of cases) {
+    const { code, stderr } = await check(...args);
+    assert.equal(code, 2, args.join(" "));
+    assert.match(stderr, wanted);
+  }
+  // With files that hold no certificate it is no usage, but a call that fails.
+  const broken = await check(...server, "--tls-ca", file, "--tls-cert", file, "--tls-key", file);
+  assert.deepEqual([broken.code, broken.stdout], [1, ""]);
+});

@@ -5,7 +5,6 @@ import assert from "node:assert/strict";
 import {
   type ClientHttp2Session,
   type ClientHttp2Stream,
-  connect,
   createServer,
   type ServerHttp2Stream,
 } from "node:http2";
@@ -24,6 +23,7 @@ import {
 } from "../../../src/envoy/ext-proc/wire.ts";
 import { createAdmission, createIdleRoom } from "../../../src/envoy/grpc/admission.ts";
 import { messagesOf } from "../../support/process-client.ts";
+import { frame as frameOf, open } from "../grpc-peer.ts";
 
 const kib = 1024;
 const text = Buffer.from('{"model":"fast"}');
@@ -36,11 +36,7 @@ const allow: AllowDecision = {
 };
 
 function frame(message: WireProcessingRequest, flag = 0, length?: number): Buffer {
-  const bytes = encodeProcessingRequest(message);
-  const head = Buffer.alloc(5);
-  head[0] = flag;
-  head.writeUInt32BE(length ?? bytes.length, 1);
-  return Buffer.concat([head, bytes]);
+  return frameOf(encodeProcessingRequest(message), flag, length);
 }
 
 const request = Buffer.concat(
@@ -111,13 +107,6 @@ async function start(
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   return { url, responseRoom, chunkRoom, admission, calls, served, codes };
-}
-
-function open(t: TestContext, url: string): ClientHttp2Session {
-  const session = connect(url);
-  session.on("error", () => {});
-  t.after(() => session.destroy());
-  return session;
 }
 
 /** One stream, and what came on it. */

@@ -5,7 +5,6 @@ import assert from "node:assert/strict";
 import {
   type ClientHttp2Session,
   type ClientHttp2Stream,
-  connect,
   createServer,
   type ServerHttp2Stream,
 } from "node:http2";
@@ -14,9 +13,8 @@ import { type TestContext, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import type { AllowDecision } from "../../../src/core/decision.ts";
 import type { AuthzRequest } from "../../../src/core/request.ts";
-import { createCheckHandler } from "../../../src/envoy/ext-authz/handler.ts";
 import { ProcessCall } from "../../../src/envoy/ext-proc/call.ts";
-import { createProcessHandler, type ProcessDeps } from "../../../src/envoy/ext-proc/handler.ts";
+import { createProcessHandler } from "../../../src/envoy/ext-proc/handler.ts";
 import {
   decodeProcessingResponse,
   encodeProcessingRequest,
@@ -27,10 +25,15 @@ import {
   createIdleRoom,
   type IdleRoom,
 } from "../../../src/envoy/grpc/admission.ts";
-import { createHealth } from "../../../src/envoy/grpc/health.ts";
-import { createEnvoyServer, type EnvoyServer } from "../../../src/envoy/server.ts";
-import { wireCodec } from "../../../src/envoy/wire.ts";
 import { messagesOf } from "../../support/process-client.ts";
+import {
+  begin as beginCall,
+  frame,
+  handlerDeps,
+  open,
+  type Started,
+  startServer,
+} from "../grpc-peer.ts";
 
 const kib = 1024;
 const text = Buffer.from(`{"model":"fast"}${" ".repeat(100 * kib)}`);
@@ -59,76 +62,19 @@ const allow: AllowDecision = {
   removeHeaders: [],
 };
 
-function frame(bytes: Buffer, flag = 0, length = bytes.length): Buffer {
-  const head = Buffer.alloc(5);
-  head[0] = flag;
-  head.writeUInt32BE(length, 1);
-  return Buffer.concat([head, bytes]);
-}
-
 const [headers, body] = messagesOf(request).map((message) =>
   frame(encodeProcessingRequest(message)),
 );
 assert.ok(headers !== undefined && body !== undefined);
 
-const deps: ProcessDeps = {
-  decide: () => allow,
-  decideHeaders: () => undefined,
-  holder: { current: () => undefined },
-  nowMs: () => 0,
-  monotonicUs: () => 0,
-  random: () => 0,
-  observe: () => {},
-  reportBug: (error) => {
-    throw error;
-  },
-};
+const deps = handlerDeps(() => allow);
 
-type Started = { readonly server: EnvoyServer; readonly url: string; readonly codes: string[] };
-
-async function start(t: TestContext, inFlightBytesMax = 1024 * kib): Promise<Started> {
-  const codes: string[] = [];
-  const server = createEnvoyServer(
-    {
-      listen: ["127.0.0.1:0"],
-      bodyBytesMax: 1024 * kib,
-      inFlightBytesMax,
-      waitingChecksMax: 0,
-      concurrentStreamsMax: 900,
-      socketMode: 0o600,
-      connectionAgeMs: 0,
-    },
-    {
-      codec: wireCodec,
-      handler: createCheckHandler(deps),
-      processHandler: createProcessHandler(deps),
-      health: createHealth(() => true),
-      nowMs: Date.now,
-      onCallEnd: (path, code) => codes.push(`${path === processPath} ${code}`),
-    },
-  );
-  t.after(() => server.stop(100));
-  const [address = ""] = await server.listen();
-  return { server, url: `http://${address}`, codes };
-}
-
-function open(t: TestContext, url: string): ClientHttp2Session {
-  const session = connect(url);
-  session.on("error", () => {});
-  t.after(() => session.destroy());
-  return session;
+function start(t: TestContext, inFlightBytesMax = 1024 * kib): Promise<Started> {
+  return startServer(t, { deps, settings: { inFlightBytesMax, waitingChecksMax: 0 } });
 }
 
 function begin(session: ClientHttp2Session, more: Record<string, string> = {}): ClientHttp2Stream {
-  const stream = session.request({
-    ":method": "POST",
-    ":path": processPath,
-    "content-type": "application/grpc",
-    te: "trailers",
-    ...more,
-  });
-  stream.on("error", () => {});
-  return stream;
+  return beginCall(session, { ":path": processPath, ...more });
 }
 
 /** What came: "continue", "allow" or an HTTP status for each answer, and then how the stream ended. */
@@ -201,13 +147,13 @@ const streams: readonly (readonly [string, readonly Buffer[], boolean, string])[
 
 for (const [name, chunks, isEnding, wanted] of streams) {
   test(`createEnvoyServer answers a stream of ${name} with ${wanted}, and gives all back`, async (t) => {
-    const { url, server, codes } = await start(t);
+    const { url, server, calls } = await start(t);
     const stream = begin(open(t, url));
     const ended = outcome(stream);
     for (const chunk of chunks) stream.write(chunk);
     if (isEnding) stream.end();
     assert.equal(await ended, wanted);
-    assert.deepEqual(codes, ["true OK"]);
+    assert.deepEqual(calls, [`${processPath} OK`]);
     await until(() => server.admission.active() === 0 && server.admission.bytes() === 0);
   });
 }
@@ -258,7 +204,7 @@ test("a stream without room for its body is refused, in a healthy RPC", async (t
 });
 
 test("a stream that is reset gives everything back, at the headers and at the body", async (t) => {
-  const { url, server, codes } = await start(t);
+  const { url, server, calls } = await start(t);
   const session = open(t, url);
   const atHeaders = await beginWaiting(session);
   atHeaders.destroy(new Error("cancelled"));
@@ -266,8 +212,8 @@ test("a stream that is reset gives everything back, at the headers and at the bo
   atBody.write(Buffer.concat([headers, body.subarray(0, 30_000)]));
   await until(() => server.admission.bytes() > 0);
   atBody.destroy(new Error("cancelled"));
-  await until(() => server.admission.bytes() === 0 && codes.length === 2);
-  assert.deepEqual(codes, ["true Canceled", "true Canceled"]);
+  await until(() => server.admission.bytes() === 0 && calls.length === 2);
+  assert.deepEqual(calls, [`${processPath} Canceled`, `${processPath} Canceled`]);
 });
 
 /** An HTTP/2 frame (RFC 9113, 4.1). */
@@ -311,12 +257,12 @@ test("a connection outlives 3,000 streams that are reset at once, as Envoy reset
 });
 
 test("a stream with a deadline is refused before it, in a healthy RPC", async (t) => {
-  const { url, codes } = await start(t);
+  const { url, calls } = await start(t);
   const stream = begin(open(t, url), { "grpc-timeout": "100m" });
   const ended = outcome(stream);
   stream.write(headers);
   assert.equal(await ended, "continue, 503, grpc 0");
-  assert.deepEqual(codes, ["true OK"]);
+  assert.deepEqual(calls, [`${processPath} OK`]);
 });
 
 test("stop refuses what still waits for its body when the grace is over", async (t) => {
