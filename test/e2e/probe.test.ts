@@ -77,6 +77,15 @@ const everythingForwarded: ConfigChange = (config) => {
   host["routes"] = [{ match: { prefix: "/" }, route: { cluster: "backend" } }];
 };
 
+/** The route that forwards does so for another model. */
+const noRouteForTheModel: ConfigChange = (config) => {
+  const host = first((managerOf(config)["route_config"] as Config)["virtual_hosts"]);
+  const forwarding = many(host["routes"]).find(({ match }) => "headers" in (match as Config));
+  assert.ok(forwarding !== undefined);
+  const headers = [{ name: "x-model", string_match: { exact: "vendor/other" } }];
+  forwarding["match"] = { prefix: "/", headers };
+};
+
 type Row = readonly [
   name: string,
   parts: readonly ConfigChange[],
@@ -89,13 +98,14 @@ const everywhere: readonly Row[] = [
   [
     "the check and the early removal left out",
     [checkLeftOut, changes.earlyRemovalLeftOut],
-    ["check_missing", "header_believed", "unchecked", "forbidden_served", "backend_failing"],
+    ["check_missing", "header_believed", "unchecked", "forbidden_served"],
   ],
   [
     "the check left out, and everything forwarded",
     [checkLeftOut, everythingForwarded],
     ["unchecked", "forbidden_served", "path_open"],
   ],
+  ["no route for the model", [noRouteForTheModel], ["route_not_chosen"]],
   // No caller can see these while the rest holds.
   ["the early removal left out", [changes.earlyRemovalLeftOut], []],
   ["underscores dropped", [changes.dropUnderscores], []],
@@ -111,12 +121,12 @@ const rows: Readonly<Record<Mode, readonly Row[]>> = {
     [
       "the splice left out and the route cache kept",
       [changes.luaLeftOut, changes.routeCacheKept],
-      ["route_not_chosen"],
+      ["splice_missing"],
     ],
     [
       "the splice left out, the route cache and the caller's header kept",
       [changes.luaLeftOut, changes.routeCacheKept, changes.earlyRemovalLeftOut],
-      ["route_not_chosen", "header_believed"],
+      ["splice_missing", "header_believed"],
     ],
     ["partial messages", [changes.partialMessages], ["bodies_cut"]],
     ["bodies as text", [changes.textBody], ["bodies_not_whole"]],

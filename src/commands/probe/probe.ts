@@ -26,6 +26,8 @@ caller can see. The backend answers a few short chats: use a key made for it, an
   --json                 one JSON object instead of lines
   -h, --help             this text
 
+Certificates of an authority of your own: NODE_EXTRA_CA_CERTS=FILE.
+
 Exit status: 0 the chain is whole as far as can be seen, 1 something is missing, 2 wrong usage.
 `;
 

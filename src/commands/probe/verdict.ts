@@ -146,7 +146,6 @@ function refusalFinding(step: ProbeStep): ProbeFinding {
 }
 
 const causes: ReadonlyMap<string, ProbeFinding> = new Map<string, ProbeFinding>([
-  ["rewrite_failed", "splice_missing"],
   ["body_not_raw", "bodies_not_whole"],
   ["body_not_buffered", "bodies_not_whole"],
   ["body_missing", "bodies_not_whole"],
@@ -164,9 +163,10 @@ const causes: ReadonlyMap<string, ProbeFinding> = new Map<string, ProbeFinding>(
 function causeOf(answer: ProbeAnswer, answers: Answers): ProbeFinding | undefined {
   if (answer.kind !== "answer") return undefined;
   const { status, code, isEmpty } = answer;
-  if (code === "not_authorized") {
-    const isAsked = codeOf(answers.get("no_key")) === "key_missing";
-    return isAsked ? "route_not_chosen" : "check_missing";
+  if (code === "not_authorized" || code === "rewrite_failed") {
+    // Envoy's own routes refused; an authorizer that is asked refuses a request without a key itself.
+    if (!isOwn(codeOf(answers.get("no_key")))) return "check_missing";
+    return code === "rewrite_failed" ? "splice_missing" : "route_not_chosen";
   }
   const cause = code === undefined ? undefined : causes.get(code);
   if (cause !== undefined) return cause;

@@ -101,6 +101,11 @@ const rows: readonly Row[] = [
   ],
   ["no check, and a refusing route", all(refusal(503, "not_authorized")), ["check_missing"]],
   [
+    "no check, and the pending path's route",
+    { ...all(refusal(503, "not_authorized")), pending_path: refusal(500, "rewrite_failed") },
+    ["check_missing"],
+  ],
+  [
     "a decision that no route is chosen by",
     { alias: refusal(503, "not_authorized") },
     ["route_not_chosen", "header_believed"],
