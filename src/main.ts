@@ -13,6 +13,7 @@ Alias-first authorization for LLM traffic on Envoy.
   controller compile custom resources into the ConfigMaps that servers read
   check      explain one decision, on files, a cluster's objects or a running server
   lint       say everything that is wrong with a policy, in files or in a cluster
+  probe      ask a gateway from outside whether the whole chain is there
   key new    mint a virtual key, as a manifest or in a cluster
   key rotate give a virtual key a new secret; the old one stays good for a while
 
@@ -58,6 +59,10 @@ async function run(args: readonly string[]): Promise<number> {
     case "lint": {
       const { runLint } = await import("./commands/lint.ts");
       return runLint(rest, io);
+    }
+    case "probe": {
+      const { runProbe } = await import("./commands/probe/probe.ts");
+      return runProbe(rest, io);
     }
     case "key": {
       if (rest[0] === "rotate") {

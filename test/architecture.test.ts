@@ -98,6 +98,7 @@ const innerArrows: Readonly<Record<string, Readonly<Record<string, readonly stri
     "commands/check": [],
     "commands/controller": [],
     "commands/key": ["commands/controller"],
+    "commands/probe": [],
     "commands/serve": [],
   },
 };

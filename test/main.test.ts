@@ -19,7 +19,7 @@ test("main prints how it is used on standard output for --help, -h and help", as
   for (const { code, stdout, stderr } of all) {
     assert.deepEqual([code, stderr], [0, ""]);
     assert.match(stdout, /^Usage: aliasguard COMMAND/);
-    for (const command of ["serve", "check", "lint", "key new"]) {
+    for (const command of ["serve", "check", "lint", "probe", "key new"]) {
       assert.match(stdout, new RegExp(`^  ${command} `, "m"));
     }
     assert.match(stdout, /^ {2}serve .*ext_authz.*ext_proc/m);
@@ -106,7 +106,7 @@ test("main exits 2 and says what it found when there is no such command", async 
   assert.match(half.stderr, /no command "key old"/);
 });
 
-for (const command of ["serve", "check", "lint", "key new"]) {
+for (const command of ["serve", "check", "lint", "probe", "key new"]) {
   test(`main exits 2 for ${command} without what it needs, and 0 for its --help`, async () => {
     const args = command.split(" ");
     const [wrong, help] = await Promise.all([aliasguard(...args), aliasguard(...args, "--help")]);

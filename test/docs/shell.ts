@@ -8,6 +8,7 @@ import { controllerUsage } from "../../src/commands/controller/flags.ts";
 import { keyNewUsage } from "../../src/commands/key/key-new.ts";
 import { lintUsage } from "../../src/commands/lint.ts";
 import { lintEnvoyUsage } from "../../src/commands/lint-envoy.ts";
+import { probeUsage } from "../../src/commands/probe/probe.ts";
 import { settingRows } from "../../src/settings/settings.ts";
 import { chartSettings, settingName, valueRows } from "../helm/values-tables.ts";
 import { fieldPathsOf, pathsOfValue } from "./field-paths.ts";
@@ -89,6 +90,7 @@ const usages: Readonly<Record<string, string>> = {
   controller: controllerUsage,
   check: checkUsage,
   lint: `${lintUsage} ${lintEnvoyUsage}`,
+  probe: probeUsage,
   key: keyNewUsage,
   "--version": "",
 };
@@ -146,7 +148,11 @@ const ours: ReadonlySet<string> = new Set(
     return [plural, singular, ...(shortNames as readonly string[])].map(String);
   }),
 );
-const builtin = new Set(["deployment", "configmaps", "pods", "secrets", "lease", "events"]);
+const builtin = new Set([
+  ...["deployment", "configmaps", "pods", "secrets", "lease", "events"],
+  // Of Envoy Gateway and the Gateway API.
+  ...["envoyextensionpolicies", "envoypatchpolicies", "httproutes"],
+]);
 
 /** Whether kubectl is asked about custom resources alone: readme-cluster.test.ts runs these. */
 export function isAboutOurs([name, verb = "", resources = ""]: readonly string[]): boolean {

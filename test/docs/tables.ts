@@ -3,6 +3,8 @@
 
 import { readFileSync } from "node:fs";
 import { parse } from "yaml";
+import { probeFindings, probeUnseen } from "../../src/commands/probe/findings.ts";
+import { probeSteps } from "../../src/commands/probe/requests.ts";
 import { conditionReasonRows } from "../../src/controller/reasons.ts";
 import { fieldRows } from "../../src/core/body/fields.ts";
 import { knownFieldLists } from "../../src/core/body/known-fields.ts";
@@ -217,6 +219,24 @@ export const docTables: readonly DocTable[] = [
       why,
       fix,
     ]),
+  },
+  {
+    page: "reference/probe-findings.md",
+    heading: "Requests",
+    columns: ["step", "what a whole chain shows"],
+    rows: Object.entries(probeSteps).map(([name, about]) => [code(name), about]),
+  },
+  {
+    page: "reference/probe-findings.md",
+    heading: "Findings",
+    columns: ["code", "because", "what mends it"],
+    rows: Object.entries(probeFindings).map(([name, { why, fix }]) => [code(name), why, fix]),
+  },
+  {
+    page: "reference/probe-findings.md",
+    heading: "Not seen",
+    columns: ["code", "what no caller can see, or could not this time"],
+    rows: Object.entries(probeUnseen).map(([name, about]) => [code(name), about]),
   },
   {
     page: "reference/logs.md",

@@ -208,6 +208,32 @@ describe("the chart for gateways", { skip: helmPath.skip }, () => {
     }
   }
 
+  for (const count of [1, 12, 13, 24, 25, 256]) {
+    it(`puts ${count} routes into HTTPRoutes of 16 rules at most, in their order`, async () => {
+      const models = Array.from({ length: count }, (_, at) => `vendor/m-${at}`);
+      const each = models.map((model) => ({ model, service: "gold", port: 80 }));
+      const unchecked = { service: "files", port: 81 };
+      const target = { gatewayName: "llm" };
+      const objects = await render({ type: "istio", target, routes: each, unchecked });
+      const found = objects.filter(({ kind }) => kind === "HTTPRoute");
+      const names = found.map(({ metadata }) => metadata.name);
+      assert.equal(names.length, Math.ceil(count / 12));
+      // Of objects of one age the first by name counts.
+      assert.deepEqual(names, [...names].sort());
+      const rules = found.map(({ spec }) => many(as(spec)["rules"]));
+      assert.ok(rules.every(({ length }) => length <= 16));
+      const modelOf = (rule: Json): unknown => {
+        const headers = as(many(rule["matches"])[0])["headers"];
+        return headers === undefined ? undefined : as(many(headers)[0])["value"];
+      };
+      const values = rules.flat().map(modelOf);
+      const named = values.filter((value) => String(value).startsWith("vendor/"));
+      assert.deepEqual(named, models);
+      const others = values.filter((value) => !String(value).startsWith("vendor/"));
+      assert.deepEqual(others, [undefined, ".+", undefined]);
+    });
+  }
+
   it("gives local replies as they are shipped", async () => {
     const shipped = as(readYaml(readFileSync(join(envoyFolder, "envoy-ext-proc.yaml"), "utf8")));
     const gateway = { type: "istio", target: { selector: { a: "b" } } };

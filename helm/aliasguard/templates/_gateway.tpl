@@ -103,27 +103,36 @@
 {{- list $ref | toJson -}}
 {{- end -}}
 
-{{/* The routes by model of a Gateway. Envoy Gateway has filters for the refusals; elsewhere a rule without backends is one. */}}
+{{/* The routes by model of a Gateway. Envoy Gateway has filters for the refusals; elsewhere a rule without backends is one.
+     An HTTPRoute holds 16 rules at most, so many routes are several objects: of equal matches the older object's counts,
+     then the first one's by name, and a later object is never the older one. */}}
 {{- define "aliasguard.httpRoute" -}}
 {{- $gateway := .Values.gateway -}}
 {{- $fullname := include "aliasguard.fullname" . -}}
 {{- $isEnvoyGateway := eq $gateway.type "envoyGateway" -}}
+{{- range $index, $routes := chunk 12 $gateway.routes }}
+{{- if $index }}
+---
+{{- else }}
 # Only what the authorizer named a model for goes on; everything else ends at the last rule.
+{{- end }}
 apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
 metadata:
-  name: {{ $fullname }}
-  namespace: {{ include "aliasguard.gatewayNamespace" . }}
+  name: {{ $fullname }}{{ if $index }}{{ printf "-%02d" (add1 $index) }}{{ end }}
+  namespace: {{ include "aliasguard.gatewayNamespace" $ }}
   labels:
-    {{- include "aliasguard.labels" (list . "gateway") | nindent 4 }}
+    {{- include "aliasguard.labels" (list $ "gateway") | nindent 4 }}
 spec:
   parentRefs: [{name: {{ $gateway.target.gatewayName }}}]
   rules:
+    {{- if not $index }}
     - matches: [{path: {type: PathPrefix, value: /aliasguard-rewrite-pending}}]
       {{- if $isEnvoyGateway }}
       filters: [{type: ExtensionRef, extensionRef: {group: gateway.envoyproxy.io, kind: HTTPRouteFilter, name: {{ $fullname }}-rewrite-failed}}]
       {{- end }}
-    {{- range $gateway.routes }}
+    {{- end }}
+    {{- range $routes }}
     {{- $value := dict "type" "Exact" "value" .model }}
     {{- if hasSuffix "*" .model }}{{ $value = dict "type" "RegularExpression" "value" (printf "%s.*" (regexQuoteMeta (trimSuffix "*" .model))) }}{{ end }}
     {{- if eq .model "*" }}{{ $value = dict "type" "RegularExpression" "value" ".+" }}{{ end }}
@@ -132,6 +141,7 @@ spec:
           headers: [{{ merge (dict "name" (include "aliasguard.modelHeader" $)) $value | toJson }}]
       backendRefs: {{ include "aliasguard.backendRef" (list $ .) }}
     {{- end }}
+    {{- if not $index }}
     {{- with $gateway.unchecked }}
     - matches: [{path: {type: PathPrefix, value: /}, headers: [{name: x-aliasguard-unchecked, type: RegularExpression, value: ".+"}]}]
       backendRefs: {{ include "aliasguard.backendRef" (list $ .) }}
@@ -140,4 +150,6 @@ spec:
       {{- if $isEnvoyGateway }}
       filters: [{type: ExtensionRef, extensionRef: {group: gateway.envoyproxy.io, kind: HTTPRouteFilter, name: {{ $fullname }}-not-authorized}}]
       {{- end }}
+    {{- end }}
+{{- end }}
 {{- end -}}
