@@ -121,16 +121,17 @@ const dialects: readonly {
   readonly json: (reply: Reply) => string;
 }[] = [
   {
-    paths: "(/v1|/openai/v1|/api/v1)?/messages(/.*)?$",
+    paths:
+      "((/v1|/openai/v1|/anthropic/v1|/api/v1)?/messages(/.*)?|.*/publishers/anthropic/models/.+:[A-Za-z]+)$",
     json: ({ anthropicType, message, code }) =>
       `{type: error, error: {type: ${anthropicType}, message: "${message}", code: ${code}}}`,
   },
   {
-    paths: "/api/(chat|generate|embed|embeddings)$",
+    paths: "/api/(chat|generate|embed|embeddings|show|tags|version|ps)$",
     json: ({ message, code }) => `{error: "${message}", code: ${code}}`,
   },
   {
-    paths: "/v1(alpha|beta)?/models/.+:[A-Za-z]+$",
+    paths: "((/v1(alpha|beta)?)?|.*/publishers/[^/]+)/models/.+:[A-Za-z]+$",
     json: ({ message, code, httpStatus }) =>
       `{error: {code: ${httpStatus}, message: "${message}", status: ${googleStatuses[httpStatus]}, details: [{reason: ${code}}]}}`,
   },

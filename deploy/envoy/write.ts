@@ -5,6 +5,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { errorMappers } from "./local-replies.ts";
 import { type Mode, modes } from "./modes.ts";
+import { browserFilter, browserPolicy, decompressors } from "./optional-filters.ts";
 
 /** How an authorizer is asked for a decision. */
 export type { Mode } from "./modes.ts";
@@ -117,10 +118,13 @@ ${errorMappers(mode)}
             virtual_hosts:
             - name: all
               domains: ["*"]
+${browserPolicy}
 ${parts.bodyLimit}
               routes:
 ${parts.routes}
           http_filters:
+${browserFilter}
+${decompressors}
 ${parts.filters}
           - name: envoy.filters.http.router
             typed_config:

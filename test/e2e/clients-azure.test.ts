@@ -36,8 +36,10 @@ for (const mode of modes) {
     /** The backend got the target in the path and in the body, and no key. */
     function assertTarget(rest: string): void {
       const { path, headers } = stack.last();
-      const deployment = encodeURIComponent(target);
-      assert.equal(path, `/openai/deployments/${deployment}${rest}?api-version=${apiVersion}`);
+      // A backend that can choose gets audio by the path that it does not pass through.
+      const deployment = `/openai/deployments/${encodeURIComponent(target)}`;
+      const before = rest.startsWith("/audio/") ? "/v1" : deployment;
+      assert.equal(path, `${before}${rest}?api-version=${apiVersion}`);
       assert.equal(lastRan(stack), target);
       assert.equal(headers["x-model"], target);
       assert.deepEqual([headers["api-key"], headers["authorization"]], [undefined, undefined]);
@@ -131,7 +133,7 @@ for (const mode of modes) {
     it("creates a response, whose model stands in the body", async () => {
       const made = await create().responses.create({ model: alias, input: "Say hi" });
       assert.equal(made.model, target);
-      assert.equal(stack.last().path, `/openai/responses?api-version=${apiVersion}`);
+      assert.equal(stack.last().path, `/v1/responses?api-version=${apiVersion}`);
       await assertForbidden(create().responses.create({ model: forbidden, input: "Say hi" }));
     });
 

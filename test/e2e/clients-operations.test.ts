@@ -40,17 +40,18 @@ for (const mode of modes) {
       return call({ port, path: request.path(model), headers, body: request.body(model) });
     }
 
-    for (const prefix of ["", "/v1", "/openai/v1", "/api/v1"]) {
+    for (const prefix of ["", "/v1", "/openai/v1", "/anthropic/v1", "/api/v1"]) {
       it(`run the target under "${prefix}" and are refused another model`, async () => {
         for (const request of operationRequests(prefix)) {
           const { title, row } = request;
+          const named = row.path.includes("{model}") ? target : alias;
           const served = await ask(request, alias);
           assert.equal(served.status, 200, `${title}: ${served.body}`);
           assert.equal(served.headers.get("x-echo-model"), target, title);
           assert.equal(lastRan(stack), target, title);
           const { headers, path, body } = stack.last();
           assert.equal(headers["x-model"], target, title);
-          assert.equal(path, request.path(row.path.includes("{model}") ? target : alias), title);
+          assert.equal(path, request.backendPath(named), title);
           assert.ok(body.equals(request.body(target)), title);
           const received = stack.backend.received.length;
           const refused = await ask(request, forbidden);

@@ -14,7 +14,7 @@ describe("the echo backend", () => {
   });
   after(() => backend.stop());
 
-  for (const prefix of ["", "/v1", "/openai/v1", "/api/v1"]) {
+  for (const prefix of ["", "/v1", "/openai/v1", "/anthropic/v1", "/api/v1"]) {
     it(`answers every operation under "${prefix}" with the model that was named`, async () => {
       const requests = operationRequests(prefix);
       assert.ok(requests.length > 40);

@@ -40,12 +40,27 @@ type Route = {
 };
 
 const azurePath = /^\/openai\/deployments\/(.+?)((?:\/images|\/audio|\/chat)?\/[a-z]+)$/;
-const geminiPath = /^\/v1(?:alpha|beta)?\/models\/(.+):([A-Za-z]+)$/;
-const prefixedPath = /^(?:\/openai\/v1|\/api\/v1|\/v1|\/openai(?=\/responses$))?(\/.*)$/;
+const geminiPath = /^(?:\/v1(?:alpha|beta)?)?\/models\/(.+):([A-Za-z]+)$/;
+const prefixes = "/openai/v1|/anthropic/v1|/api/v1|/v1beta1|/v1";
+const vertexPath = new RegExp(
+  `^(?:${prefixes})?(?:/projects/[^/]+/locations/[^/]+)?/publishers/([^/]+)/models/(.+):([A-Za-z]+)$`,
+);
+const azureBodyPath = "/openai(?=/(?:responses|chat/completions)$)";
+const prefixedPath = new RegExp(`^(?:${prefixes}|${azureBodyPath})?(/.*)$`);
+
+function vertexRoute(publisher: string, model: string, verb: string): Route {
+  if (!verb.toLowerCase().endsWith("rawpredict")) return { make: geminiAnswers.get(verb), model };
+  if (publisher !== "anthropic") return { make: openaiAnswers.get("/chat/completions"), model };
+  return model === "count-tokens"
+    ? { make: anthropicAnswers.get("/messages/count_tokens"), model: undefined }
+    : { make: anthropicAnswers.get("/messages"), model };
+}
 
 function routeOf(path: string): Route {
   const [, deployment, rest = ""] = azurePath.exec(path) ?? [];
   if (deployment !== undefined) return { make: openaiAnswers.get(rest), model: deployment };
+  const [, publisher, hosted = "", method = ""] = vertexPath.exec(path) ?? [];
+  if (publisher !== undefined) return vertexRoute(publisher, hosted, method);
   const [, model, verb = ""] = geminiPath.exec(path) ?? [];
   if (model !== undefined) return { make: geminiAnswers.get(verb), model };
   const whole = cohereAnswers.get(path) ?? ollamaAnswers.get(path);

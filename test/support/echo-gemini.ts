@@ -21,6 +21,7 @@ export const geminiAnswers: ReadonlyMap<string, (asked: Asked) => EchoAnswer> = 
     ({ model }: Asked) => document({ embedding: { values: [0, 1] }, modelVersion: model }),
   ],
   ["batchEmbedContents", batch],
+  ["predict", ({ model }: Asked) => document({ predictions: [], model })],
 ]);
 
 function content(model: string, text: string, isLast: boolean): object {

@@ -21,14 +21,36 @@ export type ConfigNode = { [name: string]: unknown };
 export function envoyConfig(
   changes: readonly ConfigChange[],
   mode: Mode = "ext_authz",
+  optional: readonly OptionalPart[] = [],
 ): ConfigNode {
-  const config: unknown = parse(readFileSync(join(envoyFolder, configFiles[mode]), "utf8"));
+  const text = readFileSync(join(envoyFolder, configFiles[mode]), "utf8");
+  const config: unknown = parse(uncommented(text, optional));
   const root = nodeAt(config, []);
   if (mode === "ext_authz") {
     set(luaFilter(root), ["typed_config", "default_source_code", "filename"], spliceFile);
   }
   for (const change of changes) change(root);
   return root;
+}
+
+/** What stands in the files as comments. */
+export type OptionalPart = "browsers" | "decompressors";
+
+const optionalBlocks: Readonly<Record<OptionalPart, readonly string[]>> = {
+  browsers: ["typed_per_filter_config:", "- name: envoy.filters.http.cors"],
+  decompressors: ["gzip", "zstd"].map((each) => `- name: envoy.filters.http.decompressor.${each}`),
+};
+
+/** The file with "# " taken away from the first line of each block and from those that are set in below it. */
+function uncommented(text: string, parts: readonly OptionalPart[]): string {
+  const lines = text.split("\n");
+  for (const first of parts.flatMap((part) => optionalBlocks[part])) {
+    let at = lines.findIndex((line) => line.trimStart() === `# ${first}`);
+    if (at < 0) throw new Error(`the file has no comment "${first}"`);
+    do lines[at] = (lines[at] ?? "").replace("# ", "");
+    while (/^ *# {3}/.test(lines[++at] ?? ""));
+  }
+  return lines.join("\n");
 }
 
 export const spliceFile = join(envoyFolder, "splice.lua");

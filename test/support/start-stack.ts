@@ -2,7 +2,13 @@
 
 import assert from "node:assert/strict";
 import { type EchoBackend, type ReceivedRequest, startEchoBackend } from "./echo-backend.ts";
-import { type ConfigChange, envoyConfig, type Mode, places } from "./envoy-config.ts";
+import {
+  type ConfigChange,
+  envoyConfig,
+  type Mode,
+  type OptionalPart,
+  places,
+} from "./envoy-config.ts";
 import { getEnvoy } from "./get-envoy.ts";
 import { call, type HttpAnswer } from "./http-client.ts";
 import { type Manifest, mintSecret, PolicyFolder } from "./policy-files.ts";
@@ -75,6 +81,7 @@ export class Stack {
     more: readonly ConfigChange[] = [],
     mode: Mode = "ext_authz",
     args: readonly string[] = [],
+    optional: readonly OptionalPart[] = [],
   ): Promise<Stack> {
     const folder = createTempFolder("policy");
     const policy = new PolicyFolder(folder.path);
@@ -82,7 +89,7 @@ export class Stack {
     const backend = await startEchoBackend();
     const authorizer = await startAuthorizer({ policy: policy.path, args });
     const where = places({ authorizers: [authorizer.port], backendPort: backend.port });
-    const envoy = await startEnvoy(binary, envoyConfig([where, ...more], mode));
+    const envoy = await startEnvoy(binary, envoyConfig([where, ...more], mode, optional));
     return new Stack({ backend, authorizer, envoy, policy }, () => folder.remove());
   }
 

@@ -144,6 +144,7 @@ export const knownFieldLists: readonly KnownFields[] = [
     "cache_salt raw_output",
   ),
   known(["anthropic"], "Vertex AI and Bedrock (rawPredict)", "anthropic_version anthropic_beta"),
+  known(["gemini"], "Vertex AI (predict)", "instances parameters"),
   known(
     ["ollama"],
     "Ollama (api/types.go), ollama 0.6.3",

@@ -168,8 +168,10 @@ function toUncheckedRoute(route: string): UncheckedRoute {
 export function dialectOfPath(path: string): Dialect {
   if (/^(\/[a-z0-9/]*)?\/messages(\/|$)/.test(path)) return "anthropic";
   if (/^\/api\/(?!v1(\/|$))/.test(path)) return "ollama";
-  if (/^\/v1(alpha|beta)\//.test(path)) return "gemini";
-  if (/^\/v1\/models\/[^?]*:[A-Za-z]+$/.test(path)) return "gemini";
+  if (/\/publishers\/anthropic\/models\//.test(path)) return "anthropic";
+  if (/\/publishers\/[^/]+\/models\/.*awPredict$/.test(path)) return "openai";
+  if (/^\/v1(alpha|beta1?)\//.test(path)) return "gemini";
+  if (/^(\/v1)?(\/[^?]*)?\/models\/[^?]*:[A-Za-z]+$/.test(path)) return "gemini";
   if (/^\/openai\/(deployments\/|models|realtime)/.test(path)) return "azure";
   return "openai";
 }

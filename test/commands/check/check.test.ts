@@ -73,6 +73,38 @@ test("runCheck explains an allow step by step and exits 0", async () => {
   ]);
 });
 
+test("runCheck says of each header that the backend does not get why", async () => {
+  const names = ["x-tenant", "accept", "x-goog-request-params", "openai-project", "x-stainless-os"];
+  const headers = names.flatMap((name) => ["--header", `${name}: v`]);
+  const { stdout } = await check([...alice, "--model", "vendor/model", ...headers]);
+  assert.deepEqual(
+    stdout.split("\n").filter((line) => line.startsWith("drops")),
+    [
+      "drops      x-tenant (a header that nobody knows; --forward-headers lets it through)",
+      "drops      x-goog-request-params (routing: the model, for gateways and backends)",
+      "drops      openai-project (credential: accounts; --keep-credentials lets it through)",
+    ],
+  );
+  const passed = await check([
+    ...[...alice, "--method", "GET", "--path", "/v1/files", "--unchecked-routes", "GET /v1/files"],
+    ...[...headers, "--forward-headers", "x-tenant"],
+  ]);
+  const dropped = passed.stdout.split("\n").filter((line) => line.startsWith("drops"));
+  assert.equal(dropped.length, 2, passed.stdout);
+});
+
+test("runCheck says which reading of a Gemini path is not granted, and names a path that is none", async () => {
+  const path = "/v1beta/models/vendor:x:free:generateContent";
+  const some = manifest("VirtualKey", "bob", { keyHash, grants: { models: ["*:free"] } });
+  const args = ["--policy", file("readings.yaml", some), "--key-file", keyFile];
+  const body = ["--body", file("body.json", "{}")];
+  const { code, stdout } = await check([...args, "--path", path, ...body]);
+  assert.equal(code, 1);
+  assert.match(stdout, /^refused +vendor:x:free -> vendor: not allowed by the key's grants$/m);
+  const none = await check([...args, "--path", "/v1/nothing?a=1", ...body]);
+  assert.match(none.stdout, /This gateway does not serve this path \(path: \/v1\/nothing\)/);
+});
+
 test("runCheck repeats no key that stands in the query", async () => {
   const path = `/v1beta/models/AgentX-LLM:generateContent?key=${secret}`;
   for (const more of [[], ["--keep-credentials", "true"]]) {

@@ -81,6 +81,35 @@ test("routes answer the lists of models and one model by its id", () => {
   }
 });
 
+test("routes say what the backend gets, of each prefix and of Vertex' segments", () => {
+  const backend = (path: string): string => {
+    const match = routes.match("POST", path);
+    return match.kind === "operation" ? match.backendPath : match.kind;
+  };
+  const vertex =
+    "/projects/google.com:my-1/locations/us-east5/publishers/google/models/a%2Fb:predict";
+  for (const [path, wanted] of [
+    ["/v1/embeddings", "/v1/embeddings"],
+    ["/embeddings", "/v1/embeddings"],
+    ["/openai/v1/embeddings", "/v1/embeddings"],
+    ["/anthropic/v1/messages", "/v1/messages"],
+    ["/api/v1/embeddings", "/api/v1/embeddings"],
+    ["/openai/responses", "/v1/responses"],
+    ["/models/a/b:countTokens", "/v1beta/models/a/b:countTokens"],
+    [vertex, `/v1${vertex}`],
+    [`/v1${vertex}`, `/v1${vertex}`],
+    [`/openai/v1${vertex}`, `/v1${vertex}`],
+    [`/v1beta1${vertex}`, `/v1beta1${vertex}`],
+    ["/anthropic/messages", "none"],
+    ["/vertex_ai/v1/publishers/google/models/a:predict", "none"],
+    ["/v1/publishers/-x/models/a:predict", "none"],
+    ["/v1/publishers/./models/a:predict", "none"],
+    ["/v1/publishers/a/b/models/a:predict", "none"],
+  ] as const) {
+    assert.equal(backend(path), wanted, path);
+  }
+});
+
 test("routes answer probes of the root and take no other method there", () => {
   assert.equal(route("GET", "/"), "probe openai");
   assert.equal(route("HEAD", "/"), "probe openai");
