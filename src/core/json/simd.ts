@@ -9,7 +9,7 @@ import { byteAt, kindOf, viewOf } from "./token.ts";
 import { walkBytes } from "./walk-bytes.ts";
 
 /** As in walk.c. */
-const windowLength = 65_536;
+const windowLengthMax = 65_536;
 const aheadLength = 1024;
 const membersMax = 128;
 /** Numbers of one member as they are noted: where its key begins, how long it is, its hash, what ends its value. */
@@ -37,8 +37,15 @@ type WebAssemblyApi = {
 /** Admits a body of well-formed UTF-8, or leaves it to the plain scanner. It never refuses one. */
 export type SimdWalk = (bytes: Uint8Array, options?: JsonScanOptions) => JsonScan | undefined;
 
+export type SimdWalkOptions = {
+  /** A 32-bit integer. */
+  readonly hashSeed: number;
+  /** Bytes that are walked at once, 64 to 65,536 in steps of 64: tests make every block the last of a window. */
+  readonly windowLength?: number;
+};
+
 /** Undefined where the machine has no WebAssembly with SIMD, no room for it, or the other order of bytes. */
-export function createSimdWalk({ hashSeed }: { readonly hashSeed: number }): SimdWalk | undefined {
+export function createSimdWalk(options: SimdWalkOptions): SimdWalk | undefined {
   const { WebAssembly } = globalThis as { readonly WebAssembly?: WebAssemblyApi };
   const isLittleEndian = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
   if (WebAssembly === undefined || !isLittleEndian) return undefined;
@@ -49,23 +56,26 @@ export function createSimdWalk({ hashSeed }: { readonly hashSeed: number }): Sim
   } catch {
     return undefined;
   }
-  const reader = new WalkReader(exports, hashSeed);
-  return (bytes, options) => reader.read(bytes, options?.isText === true);
+  const reader = new WalkReader(exports, options);
+  return (bytes, scanOptions) => reader.read(bytes, scanOptions?.isText === true);
 }
 
 class WalkReader {
   readonly #exports: WalkExports;
   readonly #hashSeed: number;
+  readonly #windowLength: number;
   readonly #window: Uint8Array;
   readonly #members: Int32Array;
   readonly #counts: Int32Array;
   readonly #containers: JsonContainers;
   readonly #keptKeys = new KeptKeys();
 
-  constructor(exports: WalkExports, hashSeed: number) {
+  constructor(exports: WalkExports, options: SimdWalkOptions) {
+    const { hashSeed, windowLength = windowLengthMax } = options;
     const { buffer } = exports.memory;
     this.#exports = exports;
     this.#hashSeed = hashSeed | 0;
+    this.#windowLength = windowLength;
     this.#window = new Uint8Array(buffer, exports.window.value, windowLength + aheadLength);
     this.#members = new Int32Array(buffer, exports.members.value, membersMax * memberNumbers);
     this.#counts = new Int32Array(buffer, exports.counts.value, 2);
@@ -78,6 +88,7 @@ class WalkReader {
 
   read(bytes: Uint8Array, isText: boolean): JsonScan | undefined {
     this.#exports.begin(this.#hashSeed, isText ? 1 : 0);
+    const windowLength = this.#windowLength;
     for (let offset = 0; offset < bytes.length; offset += windowLength) {
       this.#fill(bytes, offset);
       const length = Math.min(bytes.length - offset, windowLength);

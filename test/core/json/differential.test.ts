@@ -1,0 +1,246 @@
+// The SIMD walk against the plain scanner: mutations of agents' bodies, every kind of token at every place of a block and
+// at the edge of a window, and proof that the walk does admit what it is there for.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { createPlainScanner } from "../../../src/core/json/plain.ts";
+import { createJsonScanner } from "../../../src/core/json/scan.ts";
+import { walkBytes } from "../../../src/core/json/walk-bytes.ts";
+import { honestBodies, hostileBodies } from "../../bench/scan-bodies.ts";
+import { createCheckedScanner, scanShifted, walkOf } from "./checked-scan.ts";
+import { chatFrom, createRandom, runMutatedBodies } from "./mutated-bodies.ts";
+import { clangVersion, compileWalk, walkModule } from "./write-walk.ts";
+
+const hashSeed = 0x5eed;
+const spaces = (count: number): string => " ".repeat(count);
+
+test("scanners agree on 100,000 mutations of agents' bodies", () => {
+  const { walked, admitted } = runMutatedBodies(100_000, 20_261_201);
+  assert.ok(admitted > 10_000, `${admitted} admitted`);
+  assert.ok(walked > 0.9 * admitted, `${walked} of ${admitted} walked`);
+});
+
+test("walk admits agents' bodies and the honest ones of the bench, and does so alone", () => {
+  const walk = walkOf({ hashSeed });
+  const random = createRandom(1);
+  for (let round = 0; round < 500; round++) {
+    const bytes = chatFrom(random);
+    assert.ok(walk(bytes)?.ok, bytes.toString());
+  }
+  for (const [name, text] of honestBodies()) {
+    assert.equal(walk(Buffer.from(text))?.ok, name === "10,000 keys" ? undefined : true, name);
+  }
+});
+
+test("scanners agree on the bodies of the bench, honest and hostile", () => {
+  const scan = createCheckedScanner({ hashSeed });
+  for (const [, text] of honestBodies()) scan(Buffer.from(text));
+  for (const [, build] of hostileBodies) scan(build(200_000));
+});
+
+/** Values, right and wrong, that are whole within quotes or brackets of their own. */
+const values = [
+  ...[
+    '"\\""',
+    '"\\\\"',
+    '"\\\\\\""',
+    '"\\u00e9\\ud83d\\ude00"',
+    '"é漢😀"',
+    '"\\n\\t"',
+    '""',
+    '"\u007f"',
+  ],
+  ...["-0.5e+10", "0", "12345678901234567890", "true", "false", "null", "[]", "{}", '{"é":[1]}'],
+  ...[
+    `"${"\\\\".repeat(40)}"`,
+    `"${"\\\\".repeat(40)}\\""`,
+    `"${"x".repeat(70)}"`,
+    '{"a":{"b":[{}]}}',
+  ],
+  ...[
+    '"\\x"',
+    '"\\u12"',
+    '"\\u123g"',
+    '"\u0001"',
+    '"\n"',
+    '"',
+    "\\",
+    '\\"',
+    '"a"\\',
+    '"a"b',
+    '1"a"',
+    "1\\",
+  ],
+  ...[
+    "01",
+    "1.",
+    "1e",
+    "-",
+    "+1",
+    "tru",
+    "truee",
+    "nullx",
+    "1 2",
+    "[1,]",
+    "{,}",
+    '{"a"}',
+    '{"a":1,}',
+  ],
+  ...[
+    "[}",
+    "{]",
+    '{"a":1,"a":2}',
+    '{"é":1,"é":2}',
+    "\u0000",
+    "\f",
+    "\u001a",
+    "\u00a0",
+    "{1:2}",
+    "1:2",
+    "[1:2]",
+  ],
+  ...[
+    `${"1".repeat(512)}`,
+    `${"1".repeat(513)}`,
+    `"${"\\".repeat(65)}"`,
+    '"\\ud800"',
+    '{"\\ud800":1}',
+  ],
+];
+
+test("scanners agree on every token at every place of a block", () => {
+  const scan = createCheckedScanner({ hashSeed });
+  for (const value of values) {
+    scanShifted(scan, Buffer.from(`{"a":${value},"b":"x"}`), 130);
+    scanShifted(scan, Buffer.from(`{"a":[${value}`), 70);
+    scanShifted(scan, Buffer.from(`{"a":{"k":"${value}"}}`), 70);
+    scanShifted(scan, Buffer.from(`{"a":{"k${value.replaceAll('"', "")}":1}}`), 70);
+  }
+  assert.ok(scan.counts.walked > 1000);
+});
+
+test("scanners agree on every token at the edge of a window", () => {
+  const scan = createCheckedScanner({ hashSeed });
+  for (const value of values) {
+    for (const back of [0, 1, 2, 3, 5, 8, 63, 64, 65]) {
+      const head = `{"a":"${"x".repeat(65_536 - 9 - back)}",`;
+      scan(Buffer.from(`${head}"b":${value},"c":1}`));
+      scan(Buffer.from(`{"a":${spaces(65_536 - 5 - back)}${value}}`));
+    }
+  }
+});
+
+test("scanners agree on bodies that end at the edge of a block or window, cut or whole", () => {
+  const scan = createCheckedScanner({ hashSeed });
+  for (const length of [
+    63, 64, 65, 127, 128, 129, 65_535, 65_536, 65_537, 66_559, 66_560, 66_561,
+  ]) {
+    for (const tail of [
+      '"}',
+      '"]}',
+      '\\"}',
+      '"} ',
+      '"}x',
+      '"',
+      "",
+      '","b":1',
+      '","b":12}',
+      '","b":nul',
+    ]) {
+      for (const head of ['{"a":"', '{"a":["']) {
+        scan(Buffer.from(head + "x".repeat(length - head.length - tail.length) + tail));
+        scan(Buffer.from(`${head}${tail}`.padEnd(length, " ")));
+      }
+    }
+  }
+  assert.ok(scan.counts.walked > 50);
+});
+
+test("scanners agree on deep nesting, many keys and long keys, at the limits of each", () => {
+  const scan = createCheckedScanner({ hashSeed });
+  const objectOf = (count: number, more = ""): string =>
+    `{${Array.from({ length: count }, (_, at) => `"k${at}":0`).join(",")}${more}}`;
+  for (const count of [1, 2, 3, 4, 5, 12, 13, 64, 127, 128, 129, 130, 1000]) {
+    scan(Buffer.from(objectOf(count)));
+    scan(Buffer.from(`{"o":${objectOf(count)},"p":[${objectOf(count)},${objectOf(count)}]}`));
+    for (const twin of [0, 1, count >> 1, count - 1]) {
+      scan(Buffer.from(objectOf(count, `,"k${twin}":1`)));
+      scan(Buffer.from(`{"o":[${objectOf(count)},${objectOf(count, `,"k${twin}":1`)}]}`));
+    }
+  }
+  for (const length of [15, 16, 17, 31, 32, 33, 495, 496, 511, 512, 513, 528, 529, 1100]) {
+    const key = "k".repeat(length);
+    scan(Buffer.from(`{"${key}":1,"${key}x":2}`));
+    scan(Buffer.from(`{"o":{"${key}":1,"${key}":2}}`));
+    scan(Buffer.from(`{"o":{"${key}é":1,"${key}\\u00e9":2}}`));
+  }
+  for (const depth of [1, 2, 4, 5, 62, 63, 64, 65]) {
+    scan(Buffer.from(`{"a":${"[".repeat(depth - 1)}${"]".repeat(depth - 1)}}`));
+    scan(Buffer.from('{"a":'.repeat(depth) + objectOf(128) + "}".repeat(depth)));
+    scan(Buffer.from('{"a":'.repeat(depth) + objectOf(5, ',"k4":1') + "}".repeat(depth)));
+  }
+  assert.ok(scan.counts.walked > 40);
+});
+
+test("walk keeps nothing of a body that the next could be read by", () => {
+  const scan = createCheckedScanner({ hashSeed });
+  for (const first of [
+    '{"a":"\\',
+    '{"a":"\\u',
+    '{"a":"',
+    `{"a":"${"x".repeat(57)}\\`,
+    '{"a":1',
+    '{"a":[[',
+  ]) {
+    for (const next of ['"b"}', '00e9"}', 'n"}', "}", "]]}", '{"a":1}', '"a":1}', ',"b":2}']) {
+      scan(Buffer.from(first));
+      scan(Buffer.from(next));
+    }
+  }
+});
+
+/** Node's, of which the language's own types know nothing. */
+type WebAssemblyApi = {
+  readonly Module: new (bytes: Uint8Array) => object;
+  readonly Instance: new (
+    module: object,
+  ) => {
+    readonly exports: { readonly memory: { readonly buffer: ArrayBuffer } };
+  };
+};
+
+test("scanner does without WebAssembly", () => {
+  const api = globalThis as { WebAssembly?: WebAssemblyApi };
+  const { WebAssembly } = api;
+  assert.ok(WebAssembly !== undefined);
+  delete api.WebAssembly;
+  const scan = createJsonScanner({ hashSeed });
+  api.WebAssembly = WebAssembly;
+  const body = Buffer.from('{"a":1,"b":{"c":[1]}}');
+  const wanted = createPlainScanner({ hashSeed })(body);
+  assert.ok(wanted.ok);
+  assert.deepEqual(scan(body), wanted);
+});
+
+test("walk takes 256 KiB of memory at most, whatever the body", () => {
+  const { WebAssembly } = globalThis as { readonly WebAssembly?: WebAssemblyApi };
+  assert.ok(WebAssembly !== undefined);
+  const { memory } = new WebAssembly.Instance(new WebAssembly.Module(walkBytes())).exports;
+  assert.ok(memory.buffer.byteLength <= 262_144, String(memory.buffer.byteLength));
+  const large = Buffer.from(`{"a":"${"x".repeat(3_000_000)}"}`);
+  assert.ok(walkOf({ hashSeed })(large)?.ok);
+});
+
+test("walk-bytes.ts is what walk.c compiles to", (context) => {
+  const text = readFileSync(
+    new URL("../../../src/core/json/walk-bytes.ts", import.meta.url),
+    "utf8",
+  );
+  const version = clangVersion();
+  const wanted = /clang (\d+\.\d+\.\d+)/.exec(text)?.[1];
+  assert.ok(wanted !== undefined);
+  assert.equal(walkModule(walkBytes(), wanted), text);
+  if (version !== wanted) return context.skip(`clang ${wanted} is needed, found ${version}`);
+  assert.equal(walkModule(compileWalk(), version), text);
+});
