@@ -43,18 +43,24 @@ enum state {
   expects_nothing,
 };
 
-// Of the block before.
-static u64 in_string, next_is_escaped, hex_wanted, ends_in_scalar;
-// Of the value that is read.
-static u32 state, depth;
-static u64 is_object;  // One bit for each open container, the innermost lowest.
+// What is carried from block to block.
+struct reader {
+  // Of the block before: all bits or none, the lowest bit, the four lowest, the lowest.
+  u64 in_string, next_is_escaped, hex_wanted, ends_in_scalar;
+  u64 is_object;  // One bit for each open container, the innermost lowest.
+  u32 state, depth;
+  u32 top;     // How many hashes are on the stack.
+  u32 member;  // How many top-level members are whole.
+};
+
+// It is copied into a local one while a window is walked, so that it lives in registers.
+static struct reader kept;
 static u32 is_text;
 static u64 seed;
 // The hashes of the keys of all open objects, and of each the first one and a filter of those that it may hold.
 static u32 hashes[depth_max * keys_max + 4];
 static u32 bases[depth_max + 1];
 static u64 filters[depth_max + 1];
-static u32 top;
 static u32 open_noted[noted_depth_max + 1];
 
 // 16 bytes from `16 - n` on keep the first n bytes of a vector.
@@ -64,13 +70,15 @@ static const u8 keep[32] = {255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 25
 
 typedef struct { v128_t at[4]; } block;
 
-static inline v128_t load(const u8 *at) { return wasm_v128_load(at); }
-static inline v128_t splat(u8 byte) { return wasm_i8x16_splat((signed char)byte); }
-static inline v128_t is(v128_t bytes, u8 byte) { return wasm_i8x16_eq(bytes, splat(byte)); }
-static inline v128_t below(v128_t bytes, u8 limit) { return wasm_u8x16_lt(bytes, splat(limit)); }
-static inline v128_t either(v128_t a, v128_t b) { return wasm_v128_or(a, b); }
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE v128_t load(const u8 *at) { return wasm_v128_load(at); }
+INLINE v128_t splat(u8 byte) { return wasm_i8x16_splat((signed char)byte); }
+INLINE v128_t is(v128_t bytes, u8 byte) { return wasm_i8x16_eq(bytes, splat(byte)); }
+INLINE v128_t below(v128_t bytes, u8 limit) { return wasm_u8x16_lt(bytes, splat(limit)); }
+INLINE v128_t either(v128_t a, v128_t b) { return wasm_v128_or(a, b); }
 // A byte at which the plain part of a string ends.
-static inline v128_t ends_plain(v128_t bytes) {
+INLINE v128_t ends_plain(v128_t bytes) {
   return either(either(is(bytes, '"'), is(bytes, '\\')), below(bytes, 0x20));
 }
 
@@ -85,14 +93,14 @@ static inline v128_t ends_plain(v128_t bytes) {
     mask;                                                                 \
   })
 
-static inline v128_t is_space(v128_t v) {
+INLINE v128_t is_space(v128_t v) {
   const v128_t spaces = wasm_i8x16_const(0x20, -1, -1, -1, -1, -1, -1, -1, -1, 0x09, 0x0a, -1, -1,
                                          0x0d, -1, 0);
   return wasm_i8x16_eq(v, wasm_i8x16_swizzle(spaces, wasm_v128_and(v, splat(15))));
 }
 
 // Also FF and SUB, which no state expects.
-static inline v128_t is_structural(v128_t v) {
+INLINE v128_t is_structural(v128_t v) {
   const v128_t marks = wasm_i8x16_const(-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 0x3a, 0x7b, 0x2c,
                                         0x7d, -1, 0);
   v128_t mark = wasm_i8x16_swizzle(marks, wasm_v128_and(v, splat(15)));
@@ -100,7 +108,7 @@ static inline v128_t is_structural(v128_t v) {
 }
 
 // One of the nine letters after a backslash, by the bits that its two halves have in common.
-static inline v128_t is_escape_letter(v128_t v) {
+INLINE v128_t is_escape_letter(v128_t v) {
   const v128_t low = wasm_i8x16_const(0, 0, 13, 0, 8, 8, 4, 0, 0, 0, 0, 0, 2, 0, 4, 1);
   const v128_t high = wasm_i8x16_const(0, 0, 1, 0, 0, 2, 4, 8, 0, 0, 0, 0, 0, 0, 0, 0);
   v128_t both = wasm_v128_and(wasm_i8x16_swizzle(low, wasm_v128_and(v, splat(15))),
@@ -108,34 +116,39 @@ static inline v128_t is_escape_letter(v128_t v) {
   return wasm_i8x16_ne(both, splat(0));
 }
 
-static inline v128_t is_hex(v128_t v) {
+INLINE v128_t is_hex(v128_t v) {
   v128_t letter = wasm_i8x16_sub(either(v, splat(0x20)), splat('a'));
   return either(below(wasm_i8x16_sub(v, splat('0')), 10), below(letter, 6));
 }
 
-static inline int is_digit(u8 byte) { return (u8)(byte - '0') < 10; }
+INLINE int is_digit(u8 byte) { return (u8)(byte - '0') < 10; }
 
-static inline const u8 *past_digits(const u8 *at) {
-  while (is_digit(*at)) at++;
-  return at;
+INLINE const u8 *past_digits(const u8 *at) {
+  for (;; at += 16) {
+    v128_t v = load(at);
+    u32 others = ~(u32)wasm_i8x16_bitmask(below(wasm_i8x16_sub(v, splat('0')), 10)) & 0xffff;
+    if (others != 0) return at + __builtin_ctz(others);
+  }
 }
 
-static inline int ends_scalar(u8 byte) {
+INLINE int ends_scalar(u8 byte) {
   return byte == ',' || byte == ']' || byte == '}' || byte == ' ' || byte == '\n' || byte == '\r' ||
          byte == '\t';
 }
 
-static inline int is_word(const u8 *at, u32 word) {
+INLINE int is_word(const u8 *at, u32 word) {
   return (at[0] | at[1] << 8 | at[2] << 16 | (u32)at[3] << 24) == word;
 }
 
-// Whether the run that begins at `at` is a number, true, false or null and nothing more. What follows a window stops every
-// loop: body, or spaces.
-static inline int is_scalar(const u8 *start) {
+// The length of the number, true, false or null that begins at `start`, if its run is nothing more; else 0. What follows a
+// window stops every loop: body, or spaces.
+INLINE u32 scalar_length(const u8 *start) {
   const u8 *at = start;
   if (*at > '9') {
-    if (is_word(at, 0x65757274) || is_word(at, 0x6c6c756e)) return ends_scalar(at[4]);
-    return is_word(at, 0x736c6166) && at[4] == 'e' && ends_scalar(at[5]);
+    u32 length = is_word(at, 0x65757274) || is_word(at, 0x6c6c756e)   ? 4
+                 : is_word(at, 0x736c6166) && at[4] == 'e' ? 5
+                                                           : 0;
+    return ends_scalar(at[length]) ? length : 0;
   }
   if (*at == '-') at++;
   if (!is_digit(*at)) return 0;
@@ -150,16 +163,16 @@ static inline int is_scalar(const u8 *start) {
     if (!is_digit(*at)) return 0;
     at = past_digits(at + 1);
   }
-  return at - start <= number_length_max && ends_scalar(*at);
+  return at - start <= number_length_max && ends_scalar(*at) ? (u32)(at - start) : 0;
 }
 
-static inline u64 mixed(u64 hash, u64 word) {
+INLINE u64 mixed(u64 hash, u64 word) {
   hash = (hash ^ word) * 0x9e3779b97f4a7c15ull;
   return hash ^ (hash >> 32);
 }
 
 // Adds the key whose quote stands at `at` to the innermost object; its length, or -1 to give up.
-static inline int add_key(const u8 *at, u32 offset, u32 depth) {
+INLINE int add_key(struct reader *r, const u8 *at, u32 offset) {
   const u8 *text = at + 1;
   u64 hash = seed;
   u32 length = 0;
@@ -180,26 +193,26 @@ static inline int add_key(const u8 *at, u32 offset, u32 depth) {
   }
   if (text[length] != '"' || marks != 0) return -1;
   hash = mixed(hash, length);
-  u32 base = bases[depth];
-  u32 count = top - base;
+  u32 base = bases[r->depth];
+  u32 count = r->top - base;
   if (count >= keys_max) return -1;
   u64 bit = 1ull << (hash >> 58);
   u32 short_hash = (u32)hash;
-  if ((filters[depth] & bit) != 0) {
+  if ((filters[r->depth] & bit) != 0) {
     u32 each = base;
     v128_t found = splat(0);
     v128_t wanted = wasm_i32x4_splat((int)short_hash);
-    for (; each + 4 <= top; each += 4) {
+    for (; each + 4 <= r->top; each += 4) {
       found = either(found, wasm_i32x4_eq(load((const u8 *)(hashes + each)), wanted));
     }
     if (wasm_v128_any_true(found)) return -1;
-    for (; each < top; each++) {
+    for (; each < r->top; each++) {
       if (hashes[each] == short_hash) return -1;
     }
   }
-  filters[depth] |= bit;
-  hashes[top++] = short_hash;
-  if (depth == 1) {
+  filters[r->depth] |= bit;
+  hashes[r->top++] = short_hash;
+  if (r->depth == 1) {
     if (not_ascii != 0) return -1;
     members[count].key_start = offset;
     members[count].key_length = length;
@@ -208,7 +221,7 @@ static inline int add_key(const u8 *at, u32 offset, u32 depth) {
   return (int)length;
 }
 
-static inline void note_open(u32 depth, u32 offset) {
+INLINE void note_open(u32 depth, u32 offset) {
   if (depth > noted_depth_max) return;
   open_noted[depth] = counts.noted;
   if (counts.noted == noted_max) return;
@@ -217,94 +230,103 @@ static inline void note_open(u32 depth, u32 offset) {
   counts.noted++;
 }
 
-static inline void note_close(u32 depth, u32 end) {
+INLINE void note_close(u32 depth, u32 end) {
   if (depth <= noted_depth_max && open_noted[depth] < noted_max) noted_ends[open_noted[depth]] = end;
 }
 
-// Shows the events of one block to the state machine; 0 to give up.
-static inline int read_events(u64 events, const u8 *bytes, u32 offset) {
-  while (events != 0) {
-    u32 place = (u32)__builtin_ctzll(events);
-    events &= events - 1;
-    const u8 *at = bytes + place;
-    u8 byte = *at;
-    switch (state) {
+// Takes the next event of the block, or leaves the state as it is for the next block.
+#define NEXT_EVENT()                   \
+  if (events == 0) return 1;           \
+  place = (u32)__builtin_ctzll(events); \
+  events &= events - 1;                \
+  at = bytes + place;                  \
+  byte = *at
+
+// Shows the events of one block to the state machine; 0 to give up. One turn reads what most often comes in a row: a comma,
+// a key, a colon, a value.
+INLINE int read_events(struct reader *r, u64 events, const u8 *bytes, u32 offset) {
+  for (;;) {
+    u32 place;
+    const u8 *at;
+    u8 byte;
+    NEXT_EVENT();
+    switch (r->state) {
       case expects_comma_or_end:
-        if (depth == 1) members[counts.members++].separator = offset + place;
-        if (byte == ',') {
-          state = (is_object & 1) != 0 ? expects_key : expects_value;
-          break;
+        if (r->depth == 1) members[r->member++].separator = offset + place;
+        if (byte != ',') goto close;
+        if ((r->is_object & 1) == 0) {
+          r->state = expects_value;
+          NEXT_EVENT();
+          goto value;
         }
-        goto close;
+        r->state = expects_key;
+        NEXT_EVENT();
+        goto key;
       case expects_key_or_end:
         if (byte == '}') goto close;
-        // Falls through.
-      case expects_key: {
+        goto key;
+      case expects_key:
+      key: {
         if (byte != '"') return 0;
-        int length = add_key(at, offset + place, depth);
+        int length = add_key(r, at, offset + place);
         if (length < 0) return 0;
-        state = expects_colon;
-        u32 next = place + (u32)length + 2;
-        if (next < 64 && bytes[next] == ':') {
-          events &= ~(1ull << next);
-          state = expects_value;
-        }
-        break;
+        r->state = expects_colon;
+        NEXT_EVENT();
       }
+        // Falls through.
       case expects_colon:
         if (byte != ':') return 0;
-        state = expects_value;
-        break;
+        r->state = expects_value;
+        NEXT_EVENT();
+        goto value;
       case expects_root:
         if (byte != '{') return 0;
         goto open;
       case expects_value_or_end:
         if (byte == ']') goto close;
-        // Falls through.
+        goto value;
       case expects_value:
+      value:
         if (byte == '{' || byte == '[') goto open;
-        if (byte != '"' && !is_scalar(at)) return 0;
-        state = expects_comma_or_end;
+        r->state = expects_comma_or_end;
+        if (byte != '"' && scalar_length(at) == 0) return 0;
         break;
       default:
         return 0;
     }
     continue;
   open:
-    if (depth == depth_max) return 0;
-    depth++;
-    note_open(depth, offset + place);
-    is_object = is_object << 1 | (byte == '{');
-    state = byte == '{' ? expects_key_or_end : expects_value_or_end;
-    bases[depth] = top;
-    filters[depth] = 0;
+    if (r->depth == depth_max) return 0;
+    r->depth++;
+    note_open(r->depth, offset + place);
+    r->is_object = r->is_object << 1 | (byte == '{');
+    r->state = byte == '{' ? expects_key_or_end : expects_value_or_end;
+    bases[r->depth] = r->top;
+    filters[r->depth] = 0;
     continue;
   close:
-    if (byte != ((is_object & 1) != 0 ? '}' : ']')) return 0;
-    note_close(depth, offset + place + 1);
-    top = bases[depth];
-    is_object >>= 1;
-    depth--;
-    state = depth == 0 ? expects_nothing : expects_comma_or_end;
+    if (byte != ((r->is_object & 1) != 0 ? '}' : ']')) return 0;
+    note_close(r->depth, offset + place + 1);
+    r->top = bases[r->depth];
+    r->is_object >>= 1;
+    r->depth--;
+    r->state = r->depth == 0 ? expects_nothing : expects_comma_or_end;
   }
-  return 1;
 }
 
-// The bytes that a backslash escapes, one backslash after the other.
-static inline u64 escaped_by(u64 backslashes) {
-  u64 escaped = next_is_escaped;
-  u64 rest = backslashes & ~escaped;
-  next_is_escaped = 0;
-  while (rest != 0) {
-    u64 lowest = rest & -rest;
-    escaped |= lowest << 1;
-    next_is_escaped = lowest >> 63;
-    rest &= ~(lowest | lowest << 1);
-  }
+// The bytes that backslashes escape: every second byte from the second of a run of backslashes on, up to the byte after
+// the run. Without branches: taking a run away from the odd bits (and its bytes but the first) borrows through the run
+// and comes out as every second bit of it, from its start on, whether it starts at an odd place or at an even one.
+INLINE u64 escaped_by(struct reader *r, u64 backslashes) {
+  const u64 odd = 0xaaaaaaaaaaaaaaaaull;
+  u64 runs = backslashes & ~r->next_is_escaped;
+  u64 alternate = (((runs << 1) | odd) - runs) ^ odd;
+  u64 escaped = alternate ^ (backslashes | r->next_is_escaped);
+  r->next_is_escaped = (alternate & backslashes) >> 63;
   return escaped;
 }
 
-static inline u64 prefix_xor(u64 bits) {
+INLINE u64 prefix_xor(u64 bits) {
   bits ^= bits << 1;
   bits ^= bits << 2;
   bits ^= bits << 4;
@@ -314,54 +336,59 @@ static inline u64 prefix_xor(u64 bits) {
 }
 
 // Reads one block; 0 to give up.
-static inline int read_block(const u8 *bytes, u32 offset) {
+INLINE int read_block(struct reader *r, const u8 *bytes, u32 offset) {
   block b = {{load(bytes), load(bytes + 16), load(bytes + 32), load(bytes + 48)}};
-  if (in_string != 0) {
+  if (r->in_string != 0) {
     v128_t stops = either(either(ends_plain(b.at[0]), ends_plain(b.at[1])),
                           either(ends_plain(b.at[2]), ends_plain(b.at[3])));
-    if (!wasm_v128_any_true(stops) && (next_is_escaped | hex_wanted) == 0) return 1;
+    if (!wasm_v128_any_true(stops) && (r->next_is_escaped | r->hex_wanted) == 0) return 1;
   }
   u64 quotes = MASK(b, is(v, '"'));
   u64 backslashes = MASK(b, is(v, '\\'));
-  if ((backslashes | next_is_escaped | hex_wanted) != 0) {
-    u64 escaped = escaped_by(backslashes);
+  if ((backslashes | r->next_is_escaped | r->hex_wanted) != 0) {
+    u64 escaped = escaped_by(r, backslashes);
     quotes &= ~escaped;
+    if ((escaped & ~MASK(b, is_escape_letter(v))) != 0) return 0;
     u64 units = escaped & MASK(b, is(v, 'u'));
-    u64 hex = hex_wanted | units << 1 | units << 2 | units << 3 | units << 4;
-    hex_wanted = units >> 63 | units >> 62 | units >> 61 | units >> 60;
-    u64 wrong = (escaped & ~MASK(b, is_escape_letter(v))) | (hex & ~MASK(b, is_hex(v)));
-    if (wrong != 0) return 0;
+    if ((units | r->hex_wanted) != 0) {
+      u64 hex = r->hex_wanted | units << 1 | units << 2 | units << 3 | units << 4;
+      r->hex_wanted = units >> 63 | units >> 62 | units >> 61 | units >> 60;
+      if ((hex & ~MASK(b, is_hex(v))) != 0) return 0;
+    }
   }
-  u64 strings = prefix_xor(quotes) ^ in_string;
-  in_string = (u64)((long long)strings >> 63);
-  if ((MASK(b, below(v, 0x20)) & strings) != 0) return 0;
+  u64 controls = MASK(b, below(v, 0x20));
+  if (quotes == 0 && r->in_string != 0) return controls == 0;
+  u64 strings = prefix_xor(quotes) ^ r->in_string;
+  r->in_string = (u64)((long long)strings >> 63);
+  if ((controls & strings) != 0) return 0;
   u64 structural = MASK(b, is_structural(v)) & ~strings;
   u64 scalars = ~(structural | MASK(b, is_space(v)) | strings | quotes);
-  u64 events = structural | (quotes & strings) | (scalars & ~(scalars << 1 | ends_in_scalar));
-  ends_in_scalar = scalars >> 63;
-  return read_events(events, bytes, offset);
+  u64 events = structural | (quotes & strings) | (scalars & ~(scalars << 1 | r->ends_in_scalar));
+  r->ends_in_scalar = scalars >> 63;
+  return read_events(r, events, bytes, offset);
 }
 
 // Begins on another body.
 __attribute__((export_name("begin"))) void begin(u32 hash_seed, u32 text) {
-  in_string = next_is_escaped = hex_wanted = ends_in_scalar = is_object = 0;
-  state = expects_root;
-  depth = top = 0;
+  kept = (struct reader){.state = expects_root};
   is_text = text;
   seed = (hash_seed + 1ull) * 0xd6e8feb86659fd93ull;
-  counts.members = counts.noted = 0;
+  counts.noted = 0;
   for (u32 at = window_length + ahead_length; at < sizeof window; at++) window[at] = ' ';
 }
 
 // Reads the blocks that hold the first `length` bytes of the window, which stand at `offset` in the body; 0 to give up.
 __attribute__((export_name("walk"))) int walk(u32 length, u32 offset) {
+  struct reader r = kept;
   for (u32 at = 0; at < length; at += 64) {
-    if (!read_block(window + at, offset + at)) return 0;
+    if (!read_block(&r, window + at, offset + at)) return 0;
   }
+  kept = r;
   return 1;
 }
 
 // Whether the body that was walked to its end is whole.
 __attribute__((export_name("is_whole"))) int is_whole(void) {
-  return state == expects_nothing && in_string == 0;
+  counts.members = kept.member;
+  return kept.state == expects_nothing && kept.in_string == 0;
 }
