@@ -75,11 +75,13 @@ typedef struct { v128_t at[4]; } block;
 INLINE v128_t load(const u8 *at) { return wasm_v128_load(at); }
 INLINE v128_t splat(u8 byte) { return wasm_i8x16_splat((signed char)byte); }
 INLINE v128_t is(v128_t bytes, u8 byte) { return wasm_i8x16_eq(bytes, splat(byte)); }
-INLINE v128_t below(v128_t bytes, u8 limit) { return wasm_u8x16_lt(bytes, splat(limit)); }
+// "At most" is half the instructions of "less than".
+INLINE v128_t below(v128_t bytes, u8 limit) { return wasm_u8x16_le(bytes, splat(limit - 1)); }
 INLINE v128_t either(v128_t a, v128_t b) { return wasm_v128_or(a, b); }
-// A byte at which the plain part of a string ends.
+// A byte at which the plain part of a string ends: a backslash, or one that is at most a space once a quote has been made
+// one and a space a quote.
 INLINE v128_t ends_plain(v128_t bytes) {
-  return either(either(is(bytes, '"'), is(bytes, '\\')), below(bytes, 0x20));
+  return either(is(bytes, '\\'), below(wasm_v128_xor(bytes, splat('"' ^ ' ')), ' ' + 1));
 }
 
 // A word of 64 bits, one for each byte of a block for which `test`, an expression in `v`, holds.
@@ -99,7 +101,7 @@ INLINE v128_t is_space(v128_t v) {
   return wasm_i8x16_eq(v, wasm_i8x16_swizzle(spaces, wasm_v128_and(v, splat(15))));
 }
 
-// Also FF and SUB, which no state expects.
+// One of , : [ ] { }. Also FF and SUB, which no state expects.
 INLINE v128_t is_structural(v128_t v) {
   const v128_t marks = wasm_i8x16_const(-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 0x3a, 0x7b, 0x2c,
                                         0x7d, -1, 0);
@@ -107,9 +109,10 @@ INLINE v128_t is_structural(v128_t v) {
   return wasm_i8x16_eq(either(v, splat(0x20)), mark);
 }
 
-// One of the nine letters after a backslash, by the bits that its two halves have in common.
+// One of the eight letters that are a whole escape after a backslash, by a bit that its two halves have in common: 1 for
+// " and /, 2 for \\, 4 for b f n, 8 for r t.
 INLINE v128_t is_escape_letter(v128_t v) {
-  const v128_t low = wasm_i8x16_const(0, 0, 13, 0, 8, 8, 4, 0, 0, 0, 0, 0, 2, 0, 4, 1);
+  const v128_t low = wasm_i8x16_const(0, 0, 13, 0, 8, 0, 4, 0, 0, 0, 0, 0, 2, 0, 4, 1);
   const v128_t high = wasm_i8x16_const(0, 0, 1, 0, 0, 2, 4, 8, 0, 0, 0, 0, 0, 0, 0, 0);
   v128_t both = wasm_v128_and(wasm_i8x16_swizzle(low, wasm_v128_and(v, splat(15))),
                               wasm_i8x16_swizzle(high, wasm_u8x16_shr(v, 4)));
@@ -145,9 +148,9 @@ INLINE int is_word(const u8 *at, u32 word) {
 INLINE u32 scalar_length(const u8 *start) {
   const u8 *at = start;
   if (*at > '9') {
-    u32 length = is_word(at, 0x65757274) || is_word(at, 0x6c6c756e)   ? 4
-                 : is_word(at, 0x736c6166) && at[4] == 'e' ? 5
-                                                           : 0;
+    u32 length = 0;
+    if (is_word(at, 0x65757274) || is_word(at, 0x6c6c756e)) length = 4;  // "true", "null"
+    if (is_word(at, 0x736c6166) && at[4] == 'e') length = 5;             // "fals"
     return ends_scalar(at[length]) ? length : 0;
   }
   if (*at == '-') at++;
@@ -196,8 +199,8 @@ INLINE int add_key(struct reader *r, const u8 *at, u32 offset) {
   u32 base = bases[r->depth];
   u32 count = r->top - base;
   if (count >= keys_max) return -1;
-  u64 bit = 1ull << (hash >> 58);
   u32 short_hash = (u32)hash;
+  u64 bit = 1ull << (short_hash >> 26);
   if ((filters[r->depth] & bit) != 0) {
     u32 each = base;
     v128_t found = splat(0);
@@ -235,11 +238,11 @@ INLINE void note_close(u32 depth, u32 end) {
 }
 
 // Takes the next event of the block, or leaves the state as it is for the next block.
-#define NEXT_EVENT()                   \
-  if (events == 0) return 1;           \
+#define NEXT_EVENT()                    \
+  if (events == 0) return 1;            \
   place = (u32)__builtin_ctzll(events); \
-  events &= events - 1;                \
-  at = bytes + place;                  \
+  events &= events - 1;                 \
+  at = bytes + place;                   \
   byte = *at
 
 // Shows the events of one block to the state machine; 0 to give up. One turn reads what most often comes in a row: a comma,
@@ -314,9 +317,9 @@ INLINE int read_events(struct reader *r, u64 events, const u8 *bytes, u32 offset
   }
 }
 
-// The bytes that backslashes escape: every second byte from the second of a run of backslashes on, up to the byte after
-// the run. Without branches: taking a run away from the odd bits (and its bytes but the first) borrows through the run
-// and comes out as every second bit of it, from its start on, whether it starts at an odd place or at an even one.
+// The bytes that backslashes escape: of each run of backslashes the second, the fourth and so on, and the byte after a run
+// of an odd number. The subtraction finds them without a loop: it borrows through the whole run, from where it starts,
+// so that what is left tells every second byte of it whether it starts at an odd place or at an even one.
 INLINE u64 escaped_by(struct reader *r, u64 backslashes) {
   const u64 odd = 0xaaaaaaaaaaaaaaaaull;
   u64 runs = backslashes & ~r->next_is_escaped;
@@ -335,25 +338,30 @@ INLINE u64 prefix_xor(u64 bits) {
   return bits ^ (bits << 32);
 }
 
+// Where the first block stands, from `at` on, that is not all plain; for within a string.
+INLINE u32 past_plain(u32 at, u32 length) {
+  for (; at < length; at += 64) {
+    const u8 *bytes = window + at;
+    v128_t stops = either(either(ends_plain(load(bytes)), ends_plain(load(bytes + 16))),
+                          either(ends_plain(load(bytes + 32)), ends_plain(load(bytes + 48))));
+    if (wasm_v128_any_true(stops)) break;
+  }
+  return at;
+}
+
 // Reads one block; 0 to give up.
 INLINE int read_block(struct reader *r, const u8 *bytes, u32 offset) {
   block b = {{load(bytes), load(bytes + 16), load(bytes + 32), load(bytes + 48)}};
-  if (r->in_string != 0) {
-    v128_t stops = either(either(ends_plain(b.at[0]), ends_plain(b.at[1])),
-                          either(ends_plain(b.at[2]), ends_plain(b.at[3])));
-    if (!wasm_v128_any_true(stops) && (r->next_is_escaped | r->hex_wanted) == 0) return 1;
-  }
   u64 quotes = MASK(b, is(v, '"'));
   u64 backslashes = MASK(b, is(v, '\\'));
   if ((backslashes | r->next_is_escaped | r->hex_wanted) != 0) {
     u64 escaped = escaped_by(r, backslashes);
     quotes &= ~escaped;
-    if ((escaped & ~MASK(b, is_escape_letter(v))) != 0) return 0;
-    u64 units = escaped & MASK(b, is(v, 'u'));
+    u64 units = escaped & ~MASK(b, is_escape_letter(v));
     if ((units | r->hex_wanted) != 0) {
       u64 hex = r->hex_wanted | units << 1 | units << 2 | units << 3 | units << 4;
       r->hex_wanted = units >> 63 | units >> 62 | units >> 61 | units >> 60;
-      if ((hex & ~MASK(b, is_hex(v))) != 0) return 0;
+      if ((units & ~MASK(b, is(v, 'u'))) != 0 || (hex & ~MASK(b, is_hex(v))) != 0) return 0;
     }
   }
   u64 controls = MASK(b, below(v, 0x20));
@@ -381,6 +389,10 @@ __attribute__((export_name("begin"))) void begin(u32 hash_seed, u32 text) {
 __attribute__((export_name("walk"))) int walk(u32 length, u32 offset) {
   struct reader r = kept;
   for (u32 at = 0; at < length; at += 64) {
+    if (r.in_string != 0 && (r.next_is_escaped | r.hex_wanted) == 0) {
+      at = past_plain(at, length);
+      if (at >= length) break;
+    }
     if (!read_block(&r, window + at, offset + at)) return 0;
   }
   kept = r;
