@@ -11,7 +11,7 @@ import { walkBytes } from "./walk-bytes.ts";
 /** As in walk.c. */
 const windowLengthMax = 65_536;
 const aheadLength = 1024;
-const membersMax = 128;
+const membersMax = 512;
 /** Numbers of one member as they are noted: where its key begins, how long it is, its hash, what ends its value. */
 const memberNumbers = 4;
 

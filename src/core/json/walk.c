@@ -21,7 +21,7 @@ enum {
   depth_max = 64,
   noted_depth_max = 4,
   noted_max = 4096,
-  keys_max = 128,  // An object with more keys is given up on.
+  keys_max = 512,  // An object with more keys is given up on.
 };
 
 // Read and written by simd.ts at the addresses that the module exports.

@@ -161,7 +161,7 @@ test("scanners agree on deep nesting, many keys and long keys, at the limits of 
   const scan = createCheckedScanner({ hashSeed });
   const objectOf = (count: number, more = ""): string =>
     `{${Array.from({ length: count }, (_, at) => `"k${at}":0`).join(",")}${more}}`;
-  for (const count of [1, 2, 3, 4, 5, 12, 13, 64, 127, 128, 129, 130, 1000]) {
+  for (const count of [1, 2, 3, 4, 5, 12, 13, 64, 127, 128, 129, 130, 511, 512, 513, 1000]) {
     scan(Buffer.from(objectOf(count)));
     scan(Buffer.from(`{"o":${objectOf(count)},"p":[${objectOf(count)},${objectOf(count)}]}`));
     for (const twin of [0, 1, count >> 1, count - 1]) {
@@ -177,7 +177,7 @@ test("scanners agree on deep nesting, many keys and long keys, at the limits of 
   }
   for (const depth of [1, 2, 4, 5, 62, 63, 64, 65]) {
     scan(Buffer.from(`{"a":${"[".repeat(depth - 1)}${"]".repeat(depth - 1)}}`));
-    scan(Buffer.from('{"a":'.repeat(depth) + objectOf(128) + "}".repeat(depth)));
+    scan(Buffer.from('{"a":'.repeat(depth) + objectOf(512) + "}".repeat(depth)));
     scan(Buffer.from('{"a":'.repeat(depth) + objectOf(5, ',"k4":1') + "}".repeat(depth)));
   }
   assert.ok(scan.counts.walked > 40);
