@@ -13,6 +13,8 @@ export type NotedContainers = {
   readonly starts: Int32Array;
   readonly ends: Int32Array;
   readonly depths: Uint8Array;
+  readonly textStarts: Int32Array;
+  readonly textEnds: Int32Array;
 };
 
 /** In the order in which they open. It belongs to the scanner and holds for its last body. */
@@ -23,8 +25,8 @@ export class JsonContainers {
   /** The open container of each depth, by its place in the list. */
   readonly #open = new Int32Array(notedDepthMax + 1);
   #count = 0;
-  readonly #textStarts = new Int32Array(notedMax);
-  readonly #textEnds = new Int32Array(notedMax);
+  readonly #textStarts: Int32Array;
+  readonly #textEnds: Int32Array;
   #textCount = 0;
 
   /** Whoever gives the lists may write them, and says by `begin` how many are there. */
@@ -32,11 +34,13 @@ export class JsonContainers {
     this.#starts = noted?.starts ?? new Int32Array(notedMax);
     this.#ends = noted?.ends ?? new Int32Array(notedMax);
     this.#depths = noted?.depths ?? new Uint8Array(notedMax);
+    this.#textStarts = noted?.textStarts ?? new Int32Array(notedMax);
+    this.#textEnds = noted?.textEnds ?? new Int32Array(notedMax);
   }
 
-  begin(count = 0): void {
+  begin(count = 0, textCount = 0): void {
     this.#count = count;
-    this.#textCount = 0;
+    this.#textCount = textCount;
   }
 
   /** A string of more than `longTextBytes`, quotes included, within a noted container. */

@@ -11,7 +11,7 @@ import { walkBytes } from "./walk-bytes.ts";
 /** As in walk.c. */
 const windowLengthMax = 65_536;
 const aheadLength = 1024;
-const membersMax = 512;
+const membersMax = 256;
 /** Numbers of one member as they are noted: where its key begins, how long it is, its hash, what ends its value. */
 const memberNumbers = 4;
 
@@ -23,7 +23,14 @@ type WalkExports = {
   readonly is_whole: () => number;
 } & Readonly<
   Record<
-    "window" | "noted_starts" | "noted_ends" | "noted_depths" | "members" | "counts",
+    | "window"
+    | "noted_starts"
+    | "noted_ends"
+    | "noted_depths"
+    | "text_starts"
+    | "text_ends"
+    | "members"
+    | "counts",
     { readonly value: number }
   >
 >;
@@ -78,10 +85,14 @@ class WalkReader {
     this.#windowLength = windowLength;
     this.#window = new Uint8Array(buffer, exports.window.value, windowLength + aheadLength);
     this.#members = new Int32Array(buffer, exports.members.value, membersMax * memberNumbers);
-    this.#counts = new Int32Array(buffer, exports.counts.value, 2);
+    this.#counts = new Int32Array(buffer, exports.counts.value, 3);
+    const noted = (list: { readonly value: number }): Int32Array =>
+      new Int32Array(buffer, list.value, notedMax);
     this.#containers = new JsonContainers({
-      starts: new Int32Array(buffer, exports.noted_starts.value, notedMax),
-      ends: new Int32Array(buffer, exports.noted_ends.value, notedMax),
+      starts: noted(exports.noted_starts),
+      ends: noted(exports.noted_ends),
+      textStarts: noted(exports.text_starts),
+      textEnds: noted(exports.text_ends),
       depths: new Uint8Array(buffer, exports.noted_depths.value, notedMax),
     });
   }
@@ -97,7 +108,7 @@ class WalkReader {
     if (this.#exports.is_whole() === 0) return undefined;
     const members = this.#membersOf(bytes);
     if (members === undefined) return undefined;
-    this.#containers.begin(this.#counts[1]);
+    this.#containers.begin(this.#counts[1], this.#counts[2]);
     return { ok: true, members, containers: this.#containers };
   }
 

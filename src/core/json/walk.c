@@ -3,7 +3,7 @@
 // Compiled to WebAssembly by test/core/json/write-walk.ts; simd.ts feeds it, window by window.
 //
 // What it admits, it admits for these reasons. Every byte outside of strings is white space, a structural byte that the
-// state machine was shown, or part of a run that began with an event and that `scalar_length` read to its end. Every
+// state machine was shown, or part of a run that began with an event and that `is_scalar` read to its end. Every
 // byte within a string is no control byte, and every backslash begins a whole escape. UTF-8 is checked beforehand.
 // Keys of one object differ because their hashes do; where two hashes are alike it gives up.
 
@@ -21,7 +21,9 @@ enum {
   depth_max = 64,
   noted_depth_max = 4,
   noted_max = 4096,
-  keys_max = 512,  // An object with more keys is given up on.
+  long_text_bytes = 256,
+  no_text = -1,
+  keys_max = 256,  // An object with more keys is given up on.
 };
 
 // Read and written by simd.ts at the addresses that the module exports.
@@ -29,8 +31,10 @@ u8 window[window_length + ahead_length + 64] __attribute__((aligned(64)));
 u32 noted_starts[noted_max];
 u32 noted_ends[noted_max];
 u8 noted_depths[noted_max];
+u32 text_starts[noted_max];
+u32 text_ends[noted_max];
 struct { u32 key_start, key_length, hash, separator; } members[keys_max];
-struct { u32 members, noted; } counts;
+struct { u32 members, noted, texts; } counts;
 
 enum state {
   expects_root,
@@ -51,6 +55,7 @@ struct reader {
   u32 state, depth;
   u32 top;     // How many hashes are on the stack.
   u32 member;  // How many top-level members are whole.
+  u32 text;    // Where the last value that is a string began, or no_text: a key has come since, or it is too deep to note.
 };
 
 // It is copied into a local one while a window is walked, so that it lives in registers.
@@ -143,15 +148,13 @@ INLINE int is_word(const u8 *at, u32 word) {
   return (at[0] | at[1] << 8 | at[2] << 16 | (u32)at[3] << 24) == word;
 }
 
-// The length of the number, true, false or null that begins at `start`, if its run is nothing more; else 0. What follows a
-// window stops every loop: body, or spaces.
-INLINE u32 scalar_length(const u8 *start) {
+// Whether the run that begins at `start` is a number, true, false or null and nothing more. What follows a window stops
+// every loop: body, or spaces.
+INLINE int is_scalar(const u8 *start) {
   const u8 *at = start;
   if (*at > '9') {
-    u32 length = 0;
-    if (is_word(at, 0x65757274) || is_word(at, 0x6c6c756e)) length = 4;  // "true", "null"
-    if (is_word(at, 0x736c6166) && at[4] == 'e') length = 5;             // "fals"
-    return ends_scalar(at[length]) ? length : 0;
+    if (is_word(at, 0x65757274) || is_word(at, 0x6c6c756e)) return ends_scalar(at[4]);  // true, null
+    return is_word(at, 0x736c6166) && at[4] == 'e' && ends_scalar(at[5]);  // false
   }
   if (*at == '-') at++;
   if (!is_digit(*at)) return 0;
@@ -166,7 +169,7 @@ INLINE u32 scalar_length(const u8 *start) {
     if (!is_digit(*at)) return 0;
     at = past_digits(at + 1);
   }
-  return at - start <= number_length_max && ends_scalar(*at) ? (u32)(at - start) : 0;
+  return at - start <= number_length_max && ends_scalar(*at);
 }
 
 INLINE u64 mixed(u64 hash, u64 word) {
@@ -174,7 +177,7 @@ INLINE u64 mixed(u64 hash, u64 word) {
   return hash ^ (hash >> 32);
 }
 
-// Adds the key whose quote stands at `at` to the innermost object; its length, or -1 to give up.
+// Adds the key whose quote stands at `at` to the innermost object; 0 to give up.
 INLINE int add_key(struct reader *r, const u8 *at, u32 offset) {
   const u8 *text = at + 1;
   u64 hash = seed;
@@ -192,13 +195,13 @@ INLINE int add_key(struct reader *r, const u8 *at, u32 offset) {
     if (is_text) marks |= (u32)wasm_i8x16_bitmask(is(v, '!'));
     length += count;
     if (stops != 0) break;
-    if (length > key_length_max) return -1;
+    if (length > key_length_max) return 0;
   }
-  if (text[length] != '"' || marks != 0) return -1;
+  if (text[length] != '"' || marks != 0) return 0;
   hash = mixed(hash, length);
   u32 base = bases[r->depth];
   u32 count = r->top - base;
-  if (count >= keys_max) return -1;
+  if (count >= keys_max) return 0;
   u32 short_hash = (u32)hash;
   u64 bit = 1ull << (short_hash >> 26);
   if ((filters[r->depth] & bit) != 0) {
@@ -208,20 +211,20 @@ INLINE int add_key(struct reader *r, const u8 *at, u32 offset) {
     for (; each + 4 <= r->top; each += 4) {
       found = either(found, wasm_i32x4_eq(load((const u8 *)(hashes + each)), wanted));
     }
-    if (wasm_v128_any_true(found)) return -1;
+    if (wasm_v128_any_true(found)) return 0;
     for (; each < r->top; each++) {
-      if (hashes[each] == short_hash) return -1;
+      if (hashes[each] == short_hash) return 0;
     }
   }
   filters[r->depth] |= bit;
   hashes[r->top++] = short_hash;
   if (r->depth == 1) {
-    if (not_ascii != 0) return -1;
+    if (not_ascii != 0) return 0;
     members[count].key_start = offset;
     members[count].key_length = length;
     members[count].hash = short_hash;
   }
-  return (int)length;
+  return 1;
 }
 
 INLINE void note_open(u32 depth, u32 offset) {
@@ -235,6 +238,15 @@ INLINE void note_open(u32 depth, u32 offset) {
 
 INLINE void note_close(u32 depth, u32 end) {
   if (depth <= noted_depth_max && open_noted[depth] < noted_max) noted_ends[open_noted[depth]] = end;
+}
+
+// A long string spans blocks: it ends at the first quote of a block that began within it.
+INLINE void note_text(struct reader *r, u32 end) {
+  if (r->text == (u32)no_text || end - r->text <= long_text_bytes) return;
+  if (counts.texts == noted_max) return;
+  text_starts[counts.texts] = r->text;
+  text_ends[counts.texts] = end;
+  counts.texts++;
 }
 
 // Takes the next event of the block, or leaves the state as it is for the next block.
@@ -271,8 +283,8 @@ INLINE int read_events(struct reader *r, u64 events, const u8 *bytes, u32 offset
       case expects_key:
       key: {
         if (byte != '"') return 0;
-        int length = add_key(r, at, offset + place);
-        if (length < 0) return 0;
+        if (!add_key(r, at, offset + place)) return 0;
+        r->text = no_text;
         r->state = expects_colon;
         NEXT_EVENT();
       }
@@ -292,7 +304,11 @@ INLINE int read_events(struct reader *r, u64 events, const u8 *bytes, u32 offset
       value:
         if (byte == '{' || byte == '[') goto open;
         r->state = expects_comma_or_end;
-        if (byte != '"' && scalar_length(at) == 0) return 0;
+        if (byte == '"') {
+          r->text = r->depth <= noted_depth_max ? offset + place : (u32)no_text;
+        } else if (!is_scalar(at)) {
+          return 0;
+        }
         break;
       default:
         return 0;
@@ -366,6 +382,7 @@ INLINE int read_block(struct reader *r, const u8 *bytes, u32 offset) {
   }
   u64 controls = MASK(b, below(v, 0x20));
   if (quotes == 0 && r->in_string != 0) return controls == 0;
+  if (r->in_string != 0) note_text(r, offset + (u32)__builtin_ctzll(quotes) + 1);
   u64 strings = prefix_xor(quotes) ^ r->in_string;
   r->in_string = (u64)((long long)strings >> 63);
   if ((controls & strings) != 0) return 0;
@@ -378,10 +395,10 @@ INLINE int read_block(struct reader *r, const u8 *bytes, u32 offset) {
 
 // Begins on another body.
 __attribute__((export_name("begin"))) void begin(u32 hash_seed, u32 text) {
-  kept = (struct reader){.state = expects_root};
+  kept = (struct reader){.state = expects_root, .text = no_text};
   is_text = text;
   seed = (hash_seed + 1ull) * 0xd6e8feb86659fd93ull;
-  counts.noted = 0;
+  counts.noted = counts.texts = 0;
   for (u32 at = window_length + ahead_length; at < sizeof window; at++) window[at] = ' ';
 }
 

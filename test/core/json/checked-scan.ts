@@ -14,13 +14,14 @@ export function walkOf(options: Parameters<typeof createSimdWalk>[0]): SimdWalk 
   return walk;
 }
 
-/** What a result says of its body, the containers asked at every bracket. */
+/** What a result says of its body, the containers asked at every bracket and quote. */
 function saidOf(bytes: Uint8Array, result: JsonScan): string {
   if (!result.ok) return `${result.reason} at ${result.offset}`;
   const { members, containers } = result;
   const ends: number[] = [];
   for (let at = 0; at < bytes.length; at++) {
     const byte = bytes[at];
+    if (byte === 0x22 && containers.textEndOf(at) >= 0) ends.push(at, containers.textEndOf(at));
     if (byte !== 0x7b && byte !== 0x5b) continue;
     ends.push(at, containers.endOf(at), containers.holdsNone(at) ? 1 : 0);
   }

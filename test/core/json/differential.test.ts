@@ -161,7 +161,7 @@ test("scanners agree on deep nesting, many keys and long keys, at the limits of 
   const scan = createCheckedScanner({ hashSeed });
   const objectOf = (count: number, more = ""): string =>
     `{${Array.from({ length: count }, (_, at) => `"k${at}":0`).join(",")}${more}}`;
-  for (const count of [1, 2, 3, 4, 5, 12, 13, 64, 127, 128, 129, 130, 511, 512, 513, 1000]) {
+  for (const count of [1, 2, 3, 4, 5, 12, 13, 64, 127, 128, 129, 130, 255, 256, 257, 1000]) {
     scan(Buffer.from(objectOf(count)));
     scan(Buffer.from(`{"o":${objectOf(count)},"p":[${objectOf(count)},${objectOf(count)}]}`));
     for (const twin of [0, 1, count >> 1, count - 1]) {
@@ -177,7 +177,7 @@ test("scanners agree on deep nesting, many keys and long keys, at the limits of 
   }
   for (const depth of [1, 2, 4, 5, 62, 63, 64, 65]) {
     scan(Buffer.from(`{"a":${"[".repeat(depth - 1)}${"]".repeat(depth - 1)}}`));
-    scan(Buffer.from('{"a":'.repeat(depth) + objectOf(512) + "}".repeat(depth)));
+    scan(Buffer.from('{"a":'.repeat(depth) + objectOf(256) + "}".repeat(depth)));
     scan(Buffer.from('{"a":'.repeat(depth) + objectOf(5, ',"k4":1') + "}".repeat(depth)));
   }
   assert.ok(scan.counts.walked > 40);
@@ -215,6 +215,26 @@ test("walk leaves keys of one hash to the plain scanner, which tells them apart"
     assert.equal(scan(body).ok, true);
     assert.equal(walk(Buffer.from(`{"${one}":{"${other}":2}}`))?.ok, true);
   }
+});
+
+test("scanners note the same long strings, values but no keys, and no more than they have room for", () => {
+  const scan = createCheckedScanner({ hashSeed });
+  for (const length of [250, 253, 254, 255, 256, 257, 300, 319, 320, 321]) {
+    const text = `"${"x".repeat(length)}"`;
+    for (const body of [
+      `{"a":${text},${text}:1,"b":[${text} , ${text}]}`,
+      `{"a":"b",${text}:${text},"c":{"d":{"e":[${text}],"f":${text}}}}`,
+      `{"a":{"b":{"c":{${text}:[[${text}]],"d":"e",${text.replace("x", "y")}:"f"}}}}`,
+      `{"a":["b\\${"\\n".repeat(length)}","${'\\"'.repeat(length)}"]}`,
+    ]) {
+      scanShifted(scan, Buffer.from(body), 65);
+    }
+  }
+  scan(Buffer.from(`{"a":[${`"${"x".repeat(260)}",`.repeat(4200)}0]}`));
+  assert.equal(scan.counts.walked, scan.counts.admitted);
+  const result = walkOf({ hashSeed })(Buffer.from(`{"a":"${"x".repeat(300)}"}`));
+  assert.ok(result?.ok);
+  assert.equal(result.containers.textEndOf(5), 307);
 });
 
 test("walk keeps nothing of a body that the next could be read by", () => {

@@ -26,6 +26,7 @@ const texts = [
   "",
   "a",
   "x".repeat(63),
+  "prose ".repeat(50),
   "\\".repeat(33),
 ];
 const numbers = [0, -0.5, 1, 42, 99_991, 1e21, 1.5e-7, 0.1 + 0.2, -123456789, 2 ** 53];

@@ -10,7 +10,8 @@ import { fileURLToPath } from "node:url";
 const folder = fileURLToPath(new URL("../../../src/core/json", import.meta.url));
 
 /** Names that simd.ts reads by their address. */
-const data = ["window", "noted_starts", "noted_ends", "noted_depths", "members", "counts"];
+const data =
+  "window noted_starts noted_ends noted_depths text_starts text_ends members counts".split(" ");
 const flags =
   "--target=wasm32 -std=gnu11 -O3 -msimd128 -nostdlib -ffreestanding -Wall -Wextra -Werror -Wl,--no-entry -Wl,--strip-all -Wl,-z,stack-size=4096";
 
