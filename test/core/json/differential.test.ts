@@ -183,6 +183,25 @@ test("scanners agree on deep nesting, many keys and long keys, at the limits of 
   assert.ok(scan.counts.walked > 40);
 });
 
+test("walk admits up to each limit of its own, and leaves what lies beyond", () => {
+  const walk = walkOf({ hashSeed });
+  const keys = (count: number): string =>
+    `{"o":{${Array.from({ length: count }, (_, at) => `"k${at}":0`).join(",")}}}`;
+  const nest = (depth: number): string => `{"a":${"[".repeat(depth - 1)}${"]".repeat(depth - 1)}}`;
+  const rows: readonly (readonly [walked: string, left: string])[] = [
+    [`{"a":${"1".repeat(512)}}`, `{"a":${"1".repeat(513)}}`],
+    [nest(64), nest(65)],
+    [keys(256), keys(257)],
+    [`{"${"k".repeat(512)}":1}`, `{"${"k".repeat(528)}":1}`],
+    ['{"o":{"é":1}}', '{"o":{"\\u00e9":1}}'],
+    ['{"o":{"__proto__":1}}', '{"__proto__":1}'],
+  ];
+  for (const [walked, left] of rows) {
+    assert.equal(walk(Buffer.from(walked))?.ok, true, walked.slice(0, 40));
+    assert.equal(walk(Buffer.from(left)), undefined, left.slice(0, 40));
+  }
+});
+
 const mask64 = (1n << 64n) - 1n;
 
 function mixed(hash: bigint, word: bigint): bigint {
