@@ -32,6 +32,7 @@ const texts = [
 const numbers = [0, -0.5, 1, 42, 99_991, 1e21, 1.5e-7, 0.1 + 0.2, -123456789, 2 ** 53];
 const keys = [
   "role",
+  "#",
   "content",
   "type",
   "name",
