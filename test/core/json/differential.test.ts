@@ -2,15 +2,10 @@
 // at the edge of a window, and proof that the walk does admit what it is there for.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { createPlainScanner } from "../../../src/core/json/plain.ts";
-import { createJsonScanner } from "../../../src/core/json/scan.ts";
-import { walkBytes } from "../../../src/core/json/walk-bytes.ts";
 import { honestBodies, hostileBodies } from "../../bench/scan-bodies.ts";
 import { createCheckedScanner, scanShifted, walkOf } from "./checked-scan.ts";
 import { chatFrom, createRandom, runMutatedBodies } from "./mutated-bodies.ts";
-import { clangVersion, compileWalk, walkModule } from "./write-walk.ts";
 
 const hashSeed = 0x5eed;
 const spaces = (count: number): string => " ".repeat(count);
@@ -118,6 +113,26 @@ test("scanners agree on every token at every place of a block", () => {
     scanShifted(scan, Buffer.from(`{"a":{"k${value.replaceAll('"', "")}":1}}`), 70);
   }
   assert.ok(scan.counts.walked > 1000);
+});
+
+test("scanners agree on every byte in the place of every byte, and between any two", () => {
+  const scan = createCheckedScanner({ hashSeed });
+  const wholes = [
+    String.raw`{"k":"a\"\\\/\b\f\n\r\t\u00e9\uD83d\ude00é漢😀", "n" :[-10.5e+3,0,1E-2 ,7],"o":{"x":{},"y":[]}}`,
+    '{"w":[true,false,null, true ],"n":null,"s":"" ,"t":[["a"],{"é":1,"b":2}]\n}\t\r\n ',
+  ];
+  for (const whole of wholes) {
+    const bytes = Buffer.from(whole);
+    assert.equal(scan(bytes).ok, true);
+    for (let at = 0; at <= bytes.length; at++) {
+      const head = bytes.subarray(0, at);
+      for (let byte = 0; byte < 256; byte++) {
+        scan(Buffer.concat([head, Buffer.of(byte), bytes.subarray(at + 1)]));
+        scan(Buffer.concat([head, Buffer.of(byte), bytes.subarray(at)]));
+      }
+    }
+  }
+  assert.ok(scan.counts.walked > 3000);
 });
 
 test("scanners agree on every token at the edge of a window", () => {
@@ -271,49 +286,4 @@ test("walk keeps nothing of a body that the next could be read by", () => {
       scan(Buffer.from(next));
     }
   }
-});
-
-/** Node's, of which the language's own types know nothing. */
-type WebAssemblyApi = {
-  readonly Module: new (bytes: Uint8Array) => object;
-  readonly Instance: new (
-    module: object,
-  ) => {
-    readonly exports: { readonly memory: { readonly buffer: ArrayBuffer } };
-  };
-};
-
-test("scanner does without WebAssembly", () => {
-  const api = globalThis as { WebAssembly?: WebAssemblyApi };
-  const { WebAssembly } = api;
-  assert.ok(WebAssembly !== undefined);
-  delete api.WebAssembly;
-  const scan = createJsonScanner({ hashSeed });
-  api.WebAssembly = WebAssembly;
-  const body = Buffer.from('{"a":1,"b":{"c":[1]}}');
-  const wanted = createPlainScanner({ hashSeed })(body);
-  assert.ok(wanted.ok);
-  assert.deepEqual(scan(body), wanted);
-});
-
-test("walk takes 256 KiB of memory at most, whatever the body", () => {
-  const { WebAssembly } = globalThis as { readonly WebAssembly?: WebAssemblyApi };
-  assert.ok(WebAssembly !== undefined);
-  const { memory } = new WebAssembly.Instance(new WebAssembly.Module(walkBytes())).exports;
-  assert.ok(memory.buffer.byteLength <= 262_144, String(memory.buffer.byteLength));
-  const large = Buffer.from(`{"a":"${"x".repeat(3_000_000)}"}`);
-  assert.ok(walkOf({ hashSeed })(large)?.ok);
-});
-
-test("walk-bytes.ts is what walk.c compiles to", (context) => {
-  const text = readFileSync(
-    new URL("../../../src/core/json/walk-bytes.ts", import.meta.url),
-    "utf8",
-  );
-  const version = clangVersion();
-  const wanted = /clang (\d+\.\d+\.\d+)/.exec(text)?.[1];
-  assert.ok(wanted !== undefined);
-  assert.equal(walkModule(walkBytes(), wanted), text);
-  if (version !== wanted) return context.skip(`clang ${wanted} is needed, found ${version}`);
-  assert.equal(walkModule(compileWalk(), version), text);
 });
