@@ -16,6 +16,42 @@ function chat(size: number, text: string): string {
   return JSON.stringify({ model: "AgentX-LLM", stream: true, temperature: 0.7, messages });
 }
 
+const goSource = `func (s *Server) Check(ctx context.Context, in *pb.Request) (*pb.Reply, error) {
+\tif in.Path == "/healthz" || !strings.HasPrefix(in.Path, s.prefix) {
+\t\treturn nil, status.Errorf(codes.NotFound, "no route for %q", in.Path)
+\t}
+\treturn s.next.Check(ctx, in)
+}
+`;
+
+/** An agent at work: prose, code that it reads and writes by tools, their results, `model` and the tools behind. */
+function agentChat(size: number): string {
+  const messages: Record<string, unknown>[] = [
+    {
+      role: "system",
+      content: `You are a coding agent.\n${english.repeat(Math.min(20, size / 2000))}`,
+    },
+  ];
+  for (let length = 0, turn = 0; length < 0.85 * size; turn++) {
+    const lines = goSource.repeat(1 + (turn % 4));
+    const args = JSON.stringify({ file_path: `/src/server_${turn}.go`, limit: 200 + turn });
+    const id = `call_${turn.toString(16).padStart(24, "0")}`;
+    const tool_calls = [{ id, type: "function", function: { name: "read_file", arguments: args } }];
+    messages.push(
+      {
+        role: "user",
+        content: `Look at server ${turn}: why does it answer "not found"? ${english}`,
+      },
+      { role: "assistant", content: `I'll read it — one moment.\n\n${english}`, tool_calls },
+      { role: "tool", tool_call_id: id, content: lines },
+    );
+    length += lines.length + 700;
+  }
+  const tools = (JSON.parse(schemas(Math.min(16, size >> 13), 0)) as { tools: unknown[] }).tools;
+  const rest = { model: "AgentX-LLM", stream: true, temperature: 0.2, max_tokens: 8192 };
+  return JSON.stringify({ messages, ...rest, tools, tool_choice: "auto" });
+}
+
 /** An agent's request: many tools with their schemas, little text. */
 function schemas(count: number, indent: number): string {
   const tools = Array.from({ length: count }, (_, at) => ({
@@ -38,17 +74,31 @@ function schemas(count: number, indent: number): string {
   return JSON.stringify({ model: "a", messages: [], tools }, undefined, indent);
 }
 
+/** As Python's json.dumps writes it by default: ASCII, a space after each comma and colon. */
+function escaped(text: string): string {
+  return JSON.stringify(JSON.parse(text), undefined, 1)
+    .replaceAll(/\n */g, " ")
+    .replaceAll(
+      /[\u0080-\uffff]/g,
+      (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
+    );
+}
+
 const list = <Item>(count: number, item: (at: number) => Item): Item[] =>
   Array.from({ length: count }, (_, at) => item(at));
 
 export function honestBodies(): readonly (readonly [name: string, text: string])[] {
   return [
+    ["agent chat, 8 KB", agentChat(8_000)],
+    ["agent chat, 128 KB", agentChat(128_000)],
+    ["agent chat, 1 MB", agentChat(1_000_000)],
     ["chat, 8 KB", chat(8_000, english)],
     ["chat, 128 KB", chat(128_000, english)],
     ["chat, 1 MB", chat(1_000_000, english)],
     ["one prompt, 1 MB", JSON.stringify({ model: "a", prompt: english.repeat(10_000) })],
     ["code with escapes, 128 KB", chat(128_000, code)],
     ["Chinese, 128 KB", chat(128_000, chinese)],
+    ["Chinese, escaped by Python, 250 KB", escaped(chat(128_000, chinese))],
     ["tool schemas, 60 KB", schemas(130, 0)],
     ["tool schemas, indented, 140 KB", schemas(130, 2)],
     [

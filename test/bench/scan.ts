@@ -1,7 +1,8 @@
-// The scanner against JSON.parse from bytes, side by side in one run, as ratios; and what hostile bodies cost as they
-// grow. Run it with `node test/bench/scan.ts`; it prints two tables and proves nothing by itself.
+// The scanner, and the plain one alone, against JSON.parse from bytes, side by side in one run, as ratios; and what hostile
+// bodies cost as they grow. Run it with `node test/bench/scan.ts`; it prints two tables and proves nothing by itself.
 
 import { readJsonBody } from "../../src/core/body/json-body.ts";
+import { createPlainScanner } from "../../src/core/json/plain.ts";
 import { createJsonScanner, type JsonScanner } from "../../src/core/json/scan.ts";
 import { honestBodies, hostileBodies } from "./scan-bodies.ts";
 
@@ -30,19 +31,22 @@ function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 }
 
-function compare(scan: JsonScanner): void {
-  print("| body | bytes | JSON.parse us | scan us | scan MB/s | ratio (min-max) |");
-  print("|---|--:|--:|--:|--:|--:|");
+function compare(scan: JsonScanner, plain: JsonScanner): void {
+  print("| body | bytes | JSON.parse us | scan us | scan MB/s | ratio (min-max) | plain ratio |");
+  print("|---|--:|--:|--:|--:|--:|--:|");
   for (const [name, text] of honestBodies()) {
     const bytes = Buffer.from(text);
     if (!scan(bytes).ok) throw new Error(`the scanner refuses the honest body "${name}"`);
     const parses: number[] = [];
     const scans: number[] = [];
+    const plains: number[] = [];
     for (let round = 0; round < rounds; round++) {
       parses.push(timeOf(() => JSON.parse(bytes.toString("utf8")) as unknown));
       scans.push(timeOf(() => scan(bytes)));
+      plains.push(timeOf(() => plain(bytes)));
     }
     const ratios = parses.map((parse, at) => parse / (scans[at] ?? Number.NaN));
+    const plainRatios = parses.map((parse, at) => parse / (plains[at] ?? Number.NaN));
     const spread = `${Math.min(...ratios).toFixed(1)}-${Math.max(...ratios).toFixed(1)}`;
     const scanUs = median(scans);
     const cells = [
@@ -52,6 +56,7 @@ function compare(scan: JsonScanner): void {
       scanUs.toFixed(1),
       (bytes.length / scanUs).toFixed(0),
       `${median(ratios).toFixed(1)}x (${spread})`,
+      `${median(plainRatios).toFixed(1)}x`,
     ];
     print(`| ${cells.join(" | ")} |`);
   }
@@ -79,8 +84,9 @@ function proveLinear(scanner: JsonScanner): void {
   }
 }
 
-const scan = createJsonScanner({ hashSeed: Math.floor(Math.random() * 2 ** 32) });
+const hashSeed = Math.floor(Math.random() * 2 ** 32);
+const scan = createJsonScanner({ hashSeed });
 print(`Node ${process.version}, ${process.arch}, ${rounds} interleaved rounds of ${roundMs} ms`);
-compare(scan);
+compare(scan, createPlainScanner({ hashSeed }));
 print("");
 proveLinear(scan);

@@ -4,25 +4,43 @@
 /** Containers are noted down to here: the root is 1, the `function` of a tool 4. */
 export const notedDepthMax = 4;
 /** Most containers that are noted, the first ones; 32 KiB. Those that are missing are walked through instead. */
-const notedMax = 4096;
+export const notedMax = 4096;
 /** Strings of more bytes are noted: to pass a shorter one costs less than to look it up. */
 export const longTextBytes = 256;
 
+/** Where they are noted: `notedMax` of each, in the order of the body. */
+export type NotedContainers = {
+  readonly starts: Int32Array;
+  readonly ends: Int32Array;
+  readonly depths: Uint8Array;
+  readonly textStarts: Int32Array;
+  readonly textEnds: Int32Array;
+};
+
 /** In the order in which they open. It belongs to the scanner and holds for its last body. */
 export class JsonContainers {
-  readonly #starts = new Int32Array(notedMax);
-  readonly #ends = new Int32Array(notedMax);
-  readonly #depths = new Uint8Array(notedMax);
+  readonly #starts: Int32Array;
+  readonly #ends: Int32Array;
+  readonly #depths: Uint8Array;
   /** The open container of each depth, by its place in the list. */
   readonly #open = new Int32Array(notedDepthMax + 1);
   #count = 0;
-  readonly #textStarts = new Int32Array(notedMax);
-  readonly #textEnds = new Int32Array(notedMax);
+  readonly #textStarts: Int32Array;
+  readonly #textEnds: Int32Array;
   #textCount = 0;
 
-  begin(): void {
-    this.#count = 0;
-    this.#textCount = 0;
+  /** Whoever gives the lists may write them, and says by `begin` how many are there. */
+  constructor(noted?: NotedContainers) {
+    this.#starts = noted?.starts ?? new Int32Array(notedMax);
+    this.#ends = noted?.ends ?? new Int32Array(notedMax);
+    this.#depths = noted?.depths ?? new Uint8Array(notedMax);
+    this.#textStarts = noted?.textStarts ?? new Int32Array(notedMax);
+    this.#textEnds = noted?.textEnds ?? new Int32Array(notedMax);
+  }
+
+  begin(count = 0, textCount = 0): void {
+    this.#count = count;
+    this.#textCount = textCount;
   }
 
   /** A string of more than `longTextBytes`, quotes included, within a noted container. */

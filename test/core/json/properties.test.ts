@@ -5,9 +5,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { readJsonBody } from "../../../src/core/body/json-body.ts";
-import { createJsonScanner } from "../../../src/core/json/scan.ts";
+import { createCheckedScanner } from "./checked-scan.ts";
 
-const scan = createJsonScanner({ hashSeed: 7 });
+const scan = createCheckedScanner({ hashSeed: 7 });
 const bounds = { interruptAfterTimeLimit: 700, numRuns: 1500 } as const;
 
 /**

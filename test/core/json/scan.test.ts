@@ -7,8 +7,9 @@ import { KeyTable } from "../../../src/core/json/keys.ts";
 import { createJsonScanner, type JsonScan } from "../../../src/core/json/scan.ts";
 import { hashLastWord, hashWord } from "../../../src/core/json/text.ts";
 import { utf8End } from "../../../src/core/json/token.ts";
+import { createCheckedScanner } from "./checked-scan.ts";
 
-const scan = createJsonScanner({ hashSeed: 0x5eed });
+const scan = createCheckedScanner({ hashSeed: 0x5eed });
 
 function answerTo(result: JsonScan): string {
   return result.ok ? "admitted" : `${result.reason} ${result.offset}`;
