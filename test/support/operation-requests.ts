@@ -63,7 +63,11 @@ function jsonBody(row: Row, model: string): string {
     return JSON.stringify({ requests: [{ model: `models/${model}`, content: { parts } }] });
   }
   if (row.dialect === "gemini") return JSON.stringify({ contents: [{ parts }] });
-  return JSON.stringify({ model, input: "hi", messages: [{ role: "user", content: "hi" }] });
+  const messages = [{ role: "user", content: "hi" }];
+  // Anthropic's API has no `input`: an unknown field is refused.
+  return JSON.stringify(
+    row.dialect === "anthropic" ? { model, messages } : { model, input: "hi", messages },
+  );
 }
 
 function formBody(model: string): string {

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { nestedModelsMax } from "../../../src/core/body/draft.ts";
+import { fieldClass } from "../../../src/core/body/field-table.ts";
 import {
   absentWhenNull,
   type FieldRow,
@@ -10,6 +11,7 @@ import {
   fieldRows,
 } from "../../../src/core/body/fields.ts";
 import { readJsonBody } from "../../../src/core/body/json-body.ts";
+import { knownFields } from "../../../src/core/body/known-fields.ts";
 import type { Dialect } from "../../../src/core/denials.ts";
 import { createJsonScanner } from "../../../src/core/json/scan.ts";
 import { answerOf, type Judged } from "./judged.ts";
@@ -356,3 +358,34 @@ test("readJsonBody finds nested models beyond what the scanner has noted", () =>
     }
   }
 });
+
+test("readJsonBody admits each known field by itself and among others, and none with a letter more", () => {
+  for (const dialect of ["openai", "azure", "anthropic", "ollama", "gemini"] as const) {
+    for (const name of knownFields(dialect)) {
+      if (name === "model") continue;
+      const value = kindOfField(dialect, name);
+      for (const body of [
+        `{"${name}":${value},"model":"a"}`,
+        `{"model":"a","${name}":${value}}`,
+        `{"stream":true,"${name}":${value},"model":"a"}`.replace(
+          '"stream":true,"stream"',
+          '"stream"',
+        ),
+        `{"model":"a","${name}":null}`,
+      ]) {
+        const isThere = dialect === "gemini" && body.startsWith('{"stream"');
+        if (!isThere) assert.equal(reasonOf(body, dialect), "ok", `${dialect} ${body}`);
+      }
+      const other = `{"model":"a","${name}zq":1}`;
+      assert.match(reasonOf(other, dialect), /^field_not_allowed /, `${dialect} ${name}`);
+    }
+  }
+});
+
+/** A value of a kind that the place of the field may have. */
+function kindOfField(dialect: Dialect, name: string): string {
+  const rule = fieldClass(dialect, "body", name);
+  if (rule === "tools" || name === "requests" || name === "input" || name === "messages")
+    return "[]";
+  return rule === "model" ? '"b"' : "{}";
+}
