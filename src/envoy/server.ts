@@ -50,6 +50,12 @@ const sessionMemoryMax = 64;
  */
 const resetsMax = 1_000_000;
 
+/**
+ * Streams that may be refused in a connection's life before it is ended; Node's own is 100. A stream is refused while
+ * `concurrentStreamsMax` stand, and those of callers that have gone still stand until their ends are dealt with.
+ */
+const refusedStreamsMax = 2 ** 31 - 1;
+
 /** Finds peers that vanished without a word; Envoy answers pings. */
 const pingEveryMs = 60_000;
 const pongWithinMs = 20_000;
@@ -212,6 +218,7 @@ function createHttp2Server(
   const server = createServer({
     settings: { maxConcurrentStreams: concurrentStreamsMax, initialWindowSize: streamWindowBytes },
     maxSessionMemory: sessionMemoryMax,
+    maxSessionRejectedStreams: refusedStreamsMax,
     ...{ streamResetBurst: resetsMax, streamResetRate: resetsMax },
   });
   server.on("stream", route);
