@@ -23,9 +23,11 @@ import {
   type IdleRoom,
   idleBytesMax,
 } from "./grpc/admission.ts";
+import { createDeadlines, type Deadlines } from "./grpc/deadlines.ts";
 import { type Health, healthMethod } from "./grpc/health.ts";
 import { isGrpc, sendStatus } from "./grpc/stream.ts";
 import { removeStaleSocket, setSocketMode } from "./grpc/unix-socket.ts";
+import { createWindows, type Windows, wideStreamsMax } from "./grpc/windows.ts";
 import { checkPath, type WireCodec } from "./wire.ts";
 
 /**
@@ -34,9 +36,6 @@ import { checkPath, type WireCodec } from "./wire.ts";
  * refused with 413 unread.
  */
 export const messageOverheadBytes = 64 * 1024 + 1024 * 1024;
-
-/** HTTP/2's window of each stream: what a peer may send of a check that is not read. Half of Node's own. */
-const streamWindowBytes = 32 * 1024;
 
 /** What Node reads ahead of each stream, paused ones too. Node can set it for the process only; its default is 64 KiB. */
 const readAheadBytes = 16 * 1024;
@@ -119,13 +118,15 @@ export function createEnvoyServer(
     responseRoom: createIdleRoom(responseStreamsBytesMax),
     chunkRoom: createIdleRoom(chunkBytesMax),
     streams,
+    deadlines: createDeadlines(),
+    windows: createWindows(wideStreamsMax(settings.inFlightBytesMax)),
   };
   const route = createRouter(rooms, receiveBytesMax(settings.bodyBytesMax), deps);
   const peers: Peers = { sessions: new Set(), sockets: new Set() };
   const servers: Http2Server[] = [];
 
   async function bind(address: string): Promise<string> {
-    const server = createHttp2Server(settings, peers, route);
+    const server = createHttp2Server(settings, { ...peers, windows: rooms.windows }, route);
     const path = address.startsWith("unix:") ? address.slice("unix:".length) : undefined;
     if (path !== undefined) await removeStaleSocket(path);
     await listening(server, address, path === undefined ? toHostPort(address) : { path });
@@ -176,16 +177,18 @@ type Rooms = {
   readonly chunkRoom: IdleRoom;
   /** The streams of ext_proc that are open. */
   readonly streams: Set<ProcessCall>;
+  readonly deadlines: Deadlines;
+  readonly windows: Windows;
 };
 type Route = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
 
 function createRouter(
-  { admission, idleRoom, responseRoom, chunkRoom, streams }: Rooms,
+  { admission, idleRoom, responseRoom, chunkRoom, streams, deadlines, windows }: Rooms,
   messageBytesMax: number,
   { codec, handler, processHandler, health, nowMs, onCallEnd }: EnvoyServerDeps,
 ): Route {
   const onEnd = (code: string): void => onCallEnd(checkPath, code);
-  const toCall = { admission, messageBytesMax, nowMs };
+  const toCall = { admission, deadlines, messageBytesMax, nowMs };
   const toCheck = { ...toCall, handler, onEnd };
   const toProcess = {
     ...toCall,
@@ -196,6 +199,8 @@ function createRouter(
   return (stream, headers) => {
     // Each error is followed by `close`, which is what counts.
     stream.on("error", () => {});
+    windows.streamOpened();
+    stream.on("close", windows.streamClosed);
     const path = headers[":path"];
     const method = healthMethod(path);
     if (!isGrpc(headers)) stream.respond({ ":status": 415 }, { endStream: true });
@@ -212,11 +217,14 @@ function createRouter(
 
 function createHttp2Server(
   { concurrentStreamsMax, connectionAgeMs }: EnvoyServerSettings,
-  { sessions, sockets }: Peers,
+  { sessions, sockets, windows }: Peers & { readonly windows: Windows },
   route: Route,
 ): Http2Server {
   const server = createServer({
-    settings: { maxConcurrentStreams: concurrentStreamsMax, initialWindowSize: streamWindowBytes },
+    settings: {
+      maxConcurrentStreams: concurrentStreamsMax,
+      initialWindowSize: windows.initialBytes,
+    },
     maxSessionMemory: sessionMemoryMax,
     maxSessionRejectedStreams: refusedStreamsMax,
     ...{ streamResetBurst: resetsMax, streamResetRate: resetsMax },
@@ -230,6 +238,7 @@ function createHttp2Server(
   });
   server.on("session", (session) => {
     sessions.add(session);
+    windows.sessionOpened(session);
     const timers = [setInterval(() => ping(session), pingEveryMs)];
     if (connectionAgeMs > 0) {
       timers.push(setTimeout(() => session.close(), connectionAgeMs));
@@ -238,6 +247,7 @@ function createHttp2Server(
     for (const timer of timers) timer.unref();
     session.once("close", () => {
       sessions.delete(session);
+      windows.sessionClosed(session);
       for (const timer of timers) clearTimeout(timer);
     });
   });
