@@ -44,14 +44,18 @@ export function fileOf(bytes: Uint8Array): string {
   return path;
 }
 
-function pinned(core: number, command: readonly string[]): readonly [string, ...string[]] {
+/** A command, and its arguments, that runs on that core where it can be. */
+export function pinned(
+  core: number,
+  command: readonly string[],
+): readonly [command: string, args: readonly string[]] {
   const [first = "", ...rest] = command;
-  return isPinned ? ["taskset", "-c", String(core), first, ...rest] : [first, ...rest];
+  return isPinned ? ["taskset", ["-c", String(core), first, ...rest]] : [first, rest];
 }
 
 export async function startServer(name: string, args: readonly string[]): Promise<Server> {
   const file = join(import.meta.dirname, "check-server.ts");
-  const [command, ...given] = pinned(0, [process.execPath, file, ...args]);
+  const [command, given] = pinned(0, [process.execPath, file, ...args]);
   const child = spawn(command, given, { stdio: ["ignore", "pipe", "inherit"] });
   process.on("exit", () => child.kill("SIGKILL"));
   const [line] = (await once(child.stdout, "data")) as [Buffer];
@@ -59,7 +63,7 @@ export async function startServer(name: string, args: readonly string[]): Promis
 }
 
 /** Microseconds that all threads of the process have run. */
-export function cpuUs({ child }: Server): number {
+export function cpuUs({ child }: Pick<Server, "child">): number {
   const tasks = `/proc/${child.pid}/task`;
   let ns = 0;
   for (const task of readdirSync(tasks)) {
@@ -88,7 +92,7 @@ const frameFiles = new Map<Buffer, string>();
 async function loadByH2load({ origin }: Server, { path, frame, calls }: Load): Promise<void> {
   const file = frameFiles.get(frame) ?? fileOf(frame);
   frameFiles.set(frame, file);
-  const [command, ...args] = pinned(1, [
+  const [command, args] = pinned(1, [
     ...["h2load", "-n", String(calls), "-c", String(connections), "-m", String(streamsEach)],
     ...["-d", file, "-H", "content-type: application/grpc", "-H", "te: trailers"],
     `${origin}${path}`,
