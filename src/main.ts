@@ -36,21 +36,24 @@ function write(stream: NodeJS.WriteStream, text: string): void {
   stream.write(text);
 }
 
-/** Milliseconds that leftovers, such as a read that hangs, may keep the process once the server has stopped. */
+/** Milliseconds that leftovers may keep the process once its work is done: a read that hangs, a log that nobody reads. */
 const leftoversMs = 500;
+
+function endSoon(code: number): number {
+  setTimeout(() => process.exit(), leftoversMs).unref();
+  return code;
+}
 
 async function run(args: readonly string[]): Promise<number> {
   const [command = "", ...rest] = args;
   switch (command) {
     case "serve": {
       const { runServe } = await import("./commands/serve/serve.ts");
-      const code = await runServe(rest, io, stopSignal());
-      setTimeout(() => process.exit(), leftoversMs).unref();
-      return code;
+      return endSoon(await runServe(rest, io, stopSignal()));
     }
     case "controller": {
       const { runController } = await import("./commands/controller/controller.ts");
-      return runController(rest, io, stopSignal());
+      return endSoon(await runController(rest, io, stopSignal()));
     }
     case "check": {
       const { runCheck } = await import("./commands/check/check.ts");

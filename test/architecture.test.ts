@@ -76,9 +76,10 @@ const innerArrows: Readonly<Record<string, Readonly<Record<string, readonly stri
   },
   envoy: {
     envoy: ["envoy/ext-authz", "envoy/ext-proc", "envoy/grpc"],
-    "envoy/ext-authz": ["envoy/grpc"],
-    "envoy/ext-proc": ["envoy/grpc"],
+    "envoy/ext-authz": ["envoy/grpc", "envoy/wire"],
+    "envoy/ext-proc": ["envoy/grpc", "envoy/wire"],
     "envoy/grpc": [],
+    "envoy/wire": [],
   },
   policy: {
     policy: [],

@@ -10,38 +10,22 @@ const metadataTextMax = 256;
 /** The same fields in both namespaces; `more` is what only one of them has. */
 export function decisionMetadata(
   decision: Decision,
-  more: Readonly<Record<string, WireValue>> = {},
+  more?: Readonly<Record<string, WireValue>>,
 ): WireStruct {
   const { kind, operation, dialect, key, team, requestedModel, revision } = decision;
-  return {
-    fields: {
-      decision: text(kind),
-      dialect: text(dialect),
-      ...(operation === undefined ? {} : { operation: text(operation) }),
-      ...(key === undefined ? {} : { key: text(key) }),
-      ...(team === undefined ? {} : { team: text(team) }),
-      ...(requestedModel === undefined
-        ? {}
-        : { requested_model: text(requestedModel.slice(0, metadataTextMax)) }),
-      ...(revision === undefined ? {} : { revision: text(revision) }),
-      ...kindFields(decision),
-      ...more,
-    },
-  };
-}
-
-function kindFields(decision: Decision): Readonly<Record<string, WireValue>> {
-  switch (decision.kind) {
-    case "allow":
-      return { model: text(decision.model), upstream_model: text(decision.upstreamModel) };
-    case "deny":
-      return { reason: text(decision.reason) };
-    case "answer":
-    case "pass":
-      return {};
-    default:
-      return decision satisfies never;
+  const fields: Record<string, WireValue> = { decision: text(kind), dialect: text(dialect) };
+  if (operation !== undefined) fields["operation"] = text(operation);
+  if (key !== undefined) fields["key"] = text(key);
+  if (team !== undefined) fields["team"] = text(team);
+  if (requestedModel !== undefined) {
+    fields["requested_model"] = text(requestedModel.slice(0, metadataTextMax));
   }
+  if (revision !== undefined) fields["revision"] = text(revision);
+  if (decision.kind === "allow") {
+    fields["model"] = text(decision.model);
+    fields["upstream_model"] = text(decision.upstreamModel);
+  } else if (decision.kind === "deny") fields["reason"] = text(decision.reason);
+  return { fields: more === undefined ? fields : Object.assign(fields, more) };
 }
 
 /** Half a surrogate pair would encode to bytes that Envoy cannot parse, and a failed call can fail open. */

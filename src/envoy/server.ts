@@ -23,10 +23,12 @@ import {
   type IdleRoom,
   idleBytesMax,
 } from "./grpc/admission.ts";
+import { createDeadlines, type Deadlines } from "./grpc/deadlines.ts";
 import { type Health, healthMethod } from "./grpc/health.ts";
 import { isGrpc, sendStatus } from "./grpc/stream.ts";
 import type { TlsGate } from "./grpc/tls.ts";
 import { removeStaleSocket, setSocketMode } from "./grpc/unix-socket.ts";
+import { createWindows, type Windows, wideStreamsMax } from "./grpc/windows.ts";
 import { checkPath, type WireCodec } from "./wire.ts";
 
 /**
@@ -35,9 +37,6 @@ import { checkPath, type WireCodec } from "./wire.ts";
  * refused with 413 unread.
  */
 export const messageOverheadBytes = 64 * 1024 + 1024 * 1024;
-
-/** HTTP/2's window of each stream: what a peer may send of a check that is not read. Half of Node's own. */
-const streamWindowBytes = 32 * 1024;
 
 /** What Node reads ahead of each stream, paused ones too. Node can set it for the process only; its default is 64 KiB. */
 const readAheadBytes = 16 * 1024;
@@ -50,6 +49,12 @@ const sessionMemoryMax = 64;
  * callers that go: with Node's own 1,000 and 33 a busy connection would be ended, with all that runs on it.
  */
 const resetsMax = 1_000_000;
+
+/**
+ * Streams that may be refused in a connection's life before it is ended; Node's own is 100. A stream is refused while
+ * `concurrentStreamsMax` stand, and those of callers that have gone still stand until their ends are dealt with.
+ */
+const refusedStreamsMax = 2 ** 31 - 1;
 
 /** Finds peers that vanished without a word; Envoy answers pings. */
 const pingEveryMs = 60_000;
@@ -116,13 +121,15 @@ export function createEnvoyServer(
     responseRoom: createIdleRoom(responseStreamsBytesMax),
     chunkRoom: createIdleRoom(chunkBytesMax),
     streams,
+    deadlines: createDeadlines(),
+    windows: createWindows(wideStreamsMax(settings.inFlightBytesMax)),
   };
   const route = createRouter(rooms, receiveBytesMax(settings.bodyBytesMax), deps);
   const peers: Peers = { sessions: new Set(), sockets: new Set() };
   const servers: Server[] = [];
 
   async function bind(address: string): Promise<string> {
-    const http = createHttp2Server(settings, peers, route);
+    const http = createHttp2Server(settings, { ...peers, windows: rooms.windows }, route);
     const path = address.startsWith("unix:") ? address.slice("unix:".length) : undefined;
     const isTls = path === undefined && deps.tls !== undefined;
     const server = isTls ? deps.tls.listenerFor(http, (socket) => keep(socket, peers)) : http;
@@ -175,16 +182,18 @@ type Rooms = {
   readonly chunkRoom: IdleRoom;
   /** The streams of ext_proc that are open. */
   readonly streams: Set<ProcessCall>;
+  readonly deadlines: Deadlines;
+  readonly windows: Windows;
 };
 type Route = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
 
 function createRouter(
-  { admission, idleRoom, responseRoom, chunkRoom, streams }: Rooms,
+  { admission, idleRoom, responseRoom, chunkRoom, streams, deadlines, windows }: Rooms,
   messageBytesMax: number,
   { codec, handler, processHandler, health, nowMs, onCallEnd }: EnvoyServerDeps,
 ): Route {
   const onEnd = (code: string): void => onCallEnd(checkPath, code);
-  const toCall = { admission, messageBytesMax, nowMs };
+  const toCall = { admission, deadlines, messageBytesMax, nowMs };
   const toCheck = { ...toCall, handler, onEnd };
   const toProcess = {
     ...toCall,
@@ -195,6 +204,8 @@ function createRouter(
   return (stream, headers) => {
     // Each error is followed by `close`, which is what counts.
     stream.on("error", () => {});
+    windows.streamOpened();
+    stream.on("close", windows.streamClosed);
     const path = headers[":path"];
     const method = healthMethod(path);
     if (!isGrpc(headers)) stream.respond({ ":status": 415 }, { endStream: true });
@@ -211,13 +222,17 @@ function createRouter(
 
 function createHttp2Server(
   { concurrentStreamsMax, connectionAgeMs }: EnvoyServerSettings,
-  peers: Peers,
+  { windows, ...peers }: Peers & { readonly windows: Windows },
   route: Route,
 ): Http2Server {
   const { sessions } = peers;
   const server = createServer({
-    settings: { maxConcurrentStreams: concurrentStreamsMax, initialWindowSize: streamWindowBytes },
+    settings: {
+      maxConcurrentStreams: concurrentStreamsMax,
+      initialWindowSize: windows.initialBytes,
+    },
     maxSessionMemory: sessionMemoryMax,
+    maxSessionRejectedStreams: refusedStreamsMax,
     ...{ streamResetBurst: resetsMax, streamResetRate: resetsMax },
   });
   server.on("stream", route);
@@ -226,6 +241,7 @@ function createHttp2Server(
   server.on("connection", (socket: Socket) => keep(socket, peers));
   server.on("session", (session) => {
     sessions.add(session);
+    windows.sessionOpened(session);
     const timers = [setInterval(() => ping(session), pingEveryMs)];
     if (connectionAgeMs > 0) {
       timers.push(setTimeout(() => session.close(), connectionAgeMs));
@@ -234,6 +250,7 @@ function createHttp2Server(
     for (const timer of timers) timer.unref();
     session.once("close", () => {
       sessions.delete(session);
+      windows.sessionClosed(session);
       for (const timer of timers) clearTimeout(timer);
     });
   });

@@ -86,15 +86,35 @@ function idOf(value: string | undefined, pattern: RegExp): string | undefined {
     : undefined;
 }
 
-/** Logs every refusal, and of the allows and answers the given share. */
+/**
+ * Logs every refusal, and of the allows and answers the given share. The line is what the logger would write, put together
+ * field by field: the logger's own way costs twice as much.
+ */
 export function createDecisionLog(
   logger: Logger,
   { allowSample, random }: { readonly allowSample: number; readonly random: () => number },
 ): (observation: CheckObservation) => void {
   return (observation) => {
     if (observation.decision.kind !== "deny" && allowSample < 1 && random() >= allowSample) return;
-    logger.info(toDecisionLine(observation), "decision");
+    if (!logger.isLevelEnabled("info")) return;
+    logger.output.write(decisionText(toDecisionLine(observation), new Date().toISOString()));
   };
+}
+
+/** The fields in the order in which every line has them. */
+function decisionText(line: DecisionLine, time: string): string {
+  let text = `{"level":"info","time":"${time}"`;
+  for (const field of decisionLogFields) {
+    const value = line[field];
+    if (value !== undefined) text += `,"${field}":${jsonText(value)}`;
+  }
+  return `${text},"msg":"decision"}\n`;
+}
+
+function jsonText(value: unknown): string {
+  // What needs no escapes, of JSON's or of a reader of lines.
+  if (typeof value === "string" && /^[ !#-[\]-~]*$/.test(value)) return `"${value}"`;
+  return typeof value === "number" ? String(value) : JSON.stringify(value);
 }
 
 export function toResponseLine(observation: ResponseObservation): ResponseLine {

@@ -1,11 +1,20 @@
-// The process log: pino as JSON lines on standard output, without worker transports, which lose lines in a crash.
+// The process log: JSON lines on standard output, without worker transports, which lose lines in a crash.
 
-import { type DestinationStream, type Logger, pino } from "pino";
+import { type DestinationStream, type Logger as PinoLogger, pino } from "pino";
+import { standardOutput } from "./log-output.ts";
 
-export type { Logger } from "pino";
+export type Logger = PinoLogger & {
+  /** Takes lines that are serialized already, whatever the level. */
+  readonly output: DestinationStream;
+};
 
-/** `level` silent writes nothing. `destination` is standard output unless a test wants to read along. */
-export function createLogger(level: string, destination?: DestinationStream): Logger {
-  const options = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime };
-  return destination === undefined ? pino(options) : pino(options, destination);
+/** `level` silent writes nothing. `output` is standard output unless somebody wants to read along, or to count. */
+export function createLogger(level: string, output: DestinationStream = standardOutput()): Logger {
+  const options = {
+    level,
+    base: null,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (word: string) => ({ level: word }) },
+  };
+  return Object.assign(pino(options, output), { output });
 }

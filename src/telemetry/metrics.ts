@@ -1,8 +1,10 @@
 // The metrics of one process. Labels come from closed lists only, so that callers cannot grow them.
 
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
+import type { Decision } from "../core/decision.ts";
 import { droppedHeaderKinds } from "../core/http/header-rules.ts";
 import type { CheckObservation, ResponseObservation, Served } from "../core/observation.ts";
+import { createBucketCounts, createPairCounts } from "./counts.ts";
 
 /** Every metric of ours; docs/reference/metrics.md prints the list. */
 export const metricRows = [
@@ -40,6 +42,10 @@ export const metricRows = [
   ],
   ["aliasguard_tls_refused_total", "TLS connections that came to nothing, by reason."],
   ["grpc_server_handled_total", "RPCs by service, method and gRPC code."],
+  [
+    "aliasguard_log_lines_dropped_total",
+    "Log lines that standard output did not take: it was full, or nobody read it.",
+  ],
 ] as const;
 
 export type MetricName = (typeof metricRows)[number][0];
@@ -54,6 +60,7 @@ export type MetricsDeps = {
   };
   /** undefined: no TLS. */
   readonly certificateExpiresAtMs: () => number | undefined;
+  readonly droppedLogLines: () => number;
 };
 
 export type Metrics = {
@@ -72,6 +79,16 @@ export type Metrics = {
 
 const everyServed: readonly Served[] = ["authorized", "other", "unknown"];
 
+/** What is counted as itself; any other outcome is the reason of a refusal. */
+const decisionKinds: ReadonlySet<string> = new Set<Decision["kind"]>(["allow", "answer", "pass"]);
+
+/** Seconds. */
+const durationBounds = [
+  ...[0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.5],
+];
+
+const bodyBounds = [1024, 4096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304, 16_777_216];
+
 const knownPaths = new Set([
   "/envoy.service.auth.v3.Authorization/Check",
   "/envoy.service.ext_proc.v3.ExternalProcessor/Process",
@@ -80,7 +97,12 @@ const knownPaths = new Set([
   "/grpc.health.v1.Health/List",
 ]);
 
-export function createMetrics({ inFlight, policy, certificateExpiresAtMs }: MetricsDeps): Metrics {
+export function createMetrics({
+  inFlight,
+  policy,
+  certificateExpiresAtMs,
+  droppedLogLines,
+}: MetricsDeps): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const named = <Name extends MetricName>(name: Name) => ({
@@ -88,32 +110,55 @@ export function createMetrics({ inFlight, policy, certificateExpiresAtMs }: Metr
     help: metricRows.find(([each]) => each === name)?.[1] ?? name,
     registers: [registry],
   });
-  const checks = new Counter({
+  const checks = createPairCounts();
+  new Counter({
     ...named("aliasguard_checks_total"),
     labelNames: ["decision", "reason", "operation"],
-  });
-  const duration = new Histogram({
-    ...named("aliasguard_check_duration_seconds"),
-    buckets: [0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.5],
-  });
-  const bodies = new Histogram({
-    ...named("aliasguard_check_body_bytes"),
-    buckets: [1024, 4096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304, 16_777_216],
+    collect() {
+      this.reset();
+      checks.each((outcome, operation, count) => {
+        const isReason = !decisionKinds.has(outcome);
+        const decision = isReason ? "deny" : outcome;
+        this.inc({ decision, reason: isReason ? outcome : "", operation }, count);
+      });
+    },
   });
   const dropped = new Counter({
     ...named("aliasguard_request_headers_dropped_total"),
     labelNames: ["kind"],
   });
   for (const kind of droppedHeaderKinds) dropped.inc({ kind }, 0);
+  const buckets = <Name extends MetricName>(name: Name, bounds: readonly number[]) => {
+    const counts = createBucketCounts(named(name), bounds);
+    registry.registerMetric(counts.metric);
+    return counts;
+  };
+  const duration = buckets("aliasguard_check_duration_seconds", durationBounds);
+  const bodies = buckets("aliasguard_check_body_bytes", bodyBounds);
   const responses = new Counter({ ...named("aliasguard_responses_total"), labelNames: ["served"] });
   // An alert on the first response of another model needs the zero before it.
   for (const served of everyServed) responses.inc({ served }, 0);
   const loads = new Counter({ ...named("aliasguard_policy_loads_total"), labelNames: ["result"] });
   const tlsLoads = new Counter({ ...named("aliasguard_tls_loads_total"), labelNames: ["result"] });
   const refused = new Counter({ ...named("aliasguard_tls_refused_total"), labelNames: ["reason"] });
-  const handled = new Counter({
+  const handled = createPairCounts();
+  new Counter({
     ...named("grpc_server_handled_total"),
     labelNames: ["grpc_service", "grpc_method", "grpc_code"],
+    collect() {
+      this.reset();
+      handled.each((path, grpc_code, count) => {
+        const [, grpc_service = "", grpc_method = ""] = path.split("/");
+        this.inc({ grpc_service, grpc_method, grpc_code }, count);
+      });
+    },
+  });
+  new Counter({
+    ...named("aliasguard_log_lines_dropped_total"),
+    collect() {
+      this.reset();
+      this.inc(droppedLogLines());
+    },
   });
   const gauge = (name: MetricName, read: () => number): void => {
     new Gauge({
@@ -142,8 +187,8 @@ export function createMetrics({ inFlight, policy, certificateExpiresAtMs }: Metr
   });
   return {
     observe({ decision, durationUs, bodyBytes }) {
-      const reason = decision.kind === "deny" ? decision.reason : "";
-      checks.inc({ decision: decision.kind, reason, operation: decision.operation ?? "" });
+      const outcome = decision.kind === "deny" ? decision.reason : decision.kind;
+      checks.add(outcome, decision.operation ?? "");
       duration.observe(durationUs / 1e6);
       if (bodyBytes > 0) bodies.observe(bodyBytes);
       if (decision.kind !== "allow" && decision.kind !== "pass") return;
@@ -153,7 +198,7 @@ export function createMetrics({ inFlight, policy, certificateExpiresAtMs }: Metr
       responses.inc({ served });
     },
     callEnded(path, code) {
-      handled.inc({ ...labelsOfPath(path), grpc_code: code });
+      handled.add(knownPaths.has(path) ? path : "/unknown/unknown", code);
     },
     policyLoaded(result) {
       loads.inc({ result });
@@ -167,13 +212,4 @@ export function createMetrics({ inFlight, policy, certificateExpiresAtMs }: Metr
     text: () => registry.metrics(),
     contentType: registry.contentType,
   };
-}
-
-function labelsOfPath(path: string): {
-  readonly grpc_service: string;
-  readonly grpc_method: string;
-} {
-  const known = knownPaths.has(path) ? path : "/unknown/unknown";
-  const [, grpc_service = "", grpc_method = ""] = known.split("/");
-  return { grpc_service, grpc_method };
 }

@@ -1,7 +1,8 @@
-// A server for check.ts in a process of its own: `raw` answers a constant gRPC message on bare node:http2, which is
-// Node's own limit; `ours` is the whole product without logs, with as many keys as the second argument says.
+// A server for check.ts in a process of its own: `raw FILE` answers the bytes of a file on bare node:http2, which is Node's own
+// limit; `ordinary KEYS FILE` is in ordinary-server.ts; `ours KEYS` is the whole product with metrics and without logs.
 
 import { hash } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { createServer } from "node:http2";
 import { createDecider } from "../../src/core/decide.ts";
 import { defaultDecisionSettings } from "../../src/core/decision-settings.ts";
@@ -13,8 +14,11 @@ import { createProcessHandler, type ProcessDeps } from "../../src/envoy/ext-proc
 import { createHealth } from "../../src/envoy/grpc/health.ts";
 import { createEnvoyServer } from "../../src/envoy/server.ts";
 import { wireCodec } from "../../src/envoy/wire.ts";
+import { createMetrics } from "../../src/telemetry/metrics.ts";
+import { benchSecret } from "./agent-body.ts";
+import { startOrdinary } from "./ordinary-server.ts";
 
-const [kind, keyCount] = process.argv.slice(2);
+const [kind, second = "", third = ""] = process.argv.slice(2);
 
 function snapshotOf(count: number): Snapshot {
   const none = toPatternSet([]);
@@ -27,7 +31,7 @@ function snapshotOf(count: number): Snapshot {
     const name = `key-${at}`;
     const key = { name, team: undefined, grant, aliases: noAliases, disabled: false } as const;
     const record = { key: { ...key, notBeforeMs: undefined, expiresAtMs: undefined } };
-    const digest = hash("sha256", `bench-secret-${"0".repeat(20)}-${at}`, "hex");
+    const digest = hash("sha256", benchSecret(at), "hex");
     return [digest, { ...record, validUntilMs: undefined }];
   });
   const targets = [{ model: "vendor/model", weight: 1 }];
@@ -42,13 +46,19 @@ function snapshotOf(count: number): Snapshot {
 
 async function ours(count: number): Promise<string> {
   const snapshot = snapshotOf(count);
+  const metrics = createMetrics({
+    inFlight: () => ({ active: server.admission.active(), waiting: server.admission.waiting() }),
+    policy: () => ({ healthy: true, loadedAtMs: 0, counts: {} }),
+    certificateExpiresAtMs: () => undefined,
+    droppedLogLines: () => 0,
+  });
   const deps: ProcessDeps = {
     ...createDecider({ ...defaultDecisionSettings, hashSeed: 1 }),
     holder: { current: () => snapshot },
     nowMs: () => Date.now(),
     monotonicUs: () => performance.now() * 1000,
     random: () => Math.random(),
-    observe: () => undefined,
+    observe: metrics.observe,
     reportBug: (error) => {
       throw error;
     },
@@ -71,25 +81,25 @@ async function ours(count: number): Promise<string> {
       processHandler,
       health: createHealth(() => true),
       nowMs: () => Date.now(),
-      onCallEnd: () => undefined,
+      onCallEnd: metrics.callEnded,
     },
   );
   const [address = ""] = await server.listen();
   return address;
 }
 
-function raw(): Promise<string> {
+/** As little as a gRPC server can do: reads to the end, and answers. */
+function raw(answer: Buffer): Promise<string> {
   const server = createServer();
-  const message = Buffer.from([0, 0, 0, 0, 0]);
   server.on("stream", (stream) => {
-    stream.resume();
+    stream.on("data", () => {});
     stream.on("end", () => {
       stream.respond(
         { ":status": 200, "content-type": "application/grpc" },
         { waitForTrailers: true },
       );
       stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }));
-      stream.end(message);
+      stream.end(answer);
     });
   });
   return new Promise((resolve) => {
@@ -100,4 +110,10 @@ function raw(): Promise<string> {
   });
 }
 
-process.stdout.write(`${kind === "raw" ? await raw() : await ours(Number(keyCount))}\n`);
+function started(): Promise<string> {
+  if (kind === "raw") return raw(readFileSync(second));
+  if (kind === "ordinary") return startOrdinary(Number(second), readFileSync(third).subarray(5));
+  return ours(Number(second));
+}
+
+process.stdout.write(`${await started()}\n`);

@@ -1,116 +1,90 @@
-// Whole checks per second of one server process, as ratios to a bare node:http2 responder, measured in turns in one run.
-// Run: npm run bench
+// Whole checks of an agent's chats against a bare node:http2 server that answers the same bytes, and against the server that
+// one would write in an afternoon: in turns, in one run, ratios of the same round. Run: npm run bench [-- sets rounds]
 
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { type ClientHttp2Session, connect } from "node:http2";
-import { join } from "node:path";
-import { checkPath, encodeCheckRequest } from "../../src/envoy/wire.ts";
+import { processPath } from "../../src/envoy/ext-proc/wire.ts";
+import { checkPath } from "../../src/envoy/wire.ts";
+import { agentBody, checkFrame, processFrames } from "./agent-body.ts";
+import {
+  ask,
+  fileOf,
+  type Load,
+  measure,
+  methodNotes,
+  type Sample,
+  type Server,
+  shown,
+  shuffled,
+  spreadOf,
+  startServer,
+} from "./load.ts";
 
-const connections = 4;
-const streamsEach = 10;
-const rounds = 7;
+const sets = Number(process.argv[2] ?? 3);
+const rounds = Number(process.argv[3] ?? 5);
 
-type Served = { readonly child: ChildProcess; readonly sessions: readonly ClientHttp2Session[] };
+/** Kilobytes of the body, and calls a round. */
+const sizes = [
+  [8, 4000],
+  [128, 800],
+  [1024, 120],
+] as const;
 
-async function serve(args: readonly string[]): Promise<Served> {
-  const file = join(import.meta.dirname, "check-server.ts");
-  const child = spawn(process.execPath, [file, ...args], { stdio: ["ignore", "pipe", "inherit"] });
-  const [line] = (await once(child.stdout, "data")) as [Buffer];
-  const origin = `http://${line.toString().trim()}`;
-  const sessions = Array.from({ length: connections }, () => connect(origin));
-  return { child, sessions };
-}
+type Round = ReadonlyMap<string, Sample>;
 
-function frameOf(bodyBytes: number): Buffer {
-  const content = "The quick brown fox jumps over the lazy dog. ".repeat(Math.ceil(bodyBytes / 45));
-  const body = Buffer.from(
-    JSON.stringify({
-      model: "alias",
-      messages: [{ role: "user", content: content.slice(0, bodyBytes) }],
-    }),
-  );
-  const headers: Record<string, string> = {
-    "content-type": "application/json",
-    "content-length": String(body.length),
-    authorization: `Bearer bench-secret-${"0".repeat(20)}-0`,
-  };
-  for (let at = 0; at < 19; at++) headers[`x-filler-${at}`] = "some honest value of a header";
-  const path = "/v1/chat/completions";
-  const http = { method: "POST", path, headers, size: body.length, raw_body: body };
-  const message = encodeCheckRequest({ attributes: { request: { http } } });
-  const head = Buffer.alloc(5);
-  head.writeUInt32BE(message.length, 1);
-  return Buffer.concat([head, message]);
-}
-
-function call(session: ClientHttp2Session, frame: Buffer): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const stream = session.request({
-      ":method": "POST",
-      ":path": checkPath,
-      "content-type": "application/grpc",
-      te: "trailers",
-    });
-    const chunks: Buffer[] = [];
-    stream.on("data", (chunk: Buffer) => chunks.push(chunk));
-    stream.on("error", reject);
-    stream.on("end", () => resolve(Buffer.concat(chunks)));
-    stream.end(frame);
-  });
-}
-
-/** Checks per second; each stream begins its next check when the last has ended. */
-async function rate({ sessions }: Served, frame: Buffer, checks: number): Promise<number> {
-  let left = checks;
-  const worker = async (session: ClientHttp2Session): Promise<void> => {
-    while (left-- > 0) await call(session, frame);
-  };
-  const start = performance.now();
-  const workers = sessions.flatMap((session) =>
-    Array.from({ length: streamsEach }, () => worker(session)),
-  );
-  await Promise.all(workers);
-  return (checks * 1000) / (performance.now() - start);
-}
-
-function shown(ratios: readonly number[]): string {
-  const sorted = [...ratios].sort((a, b) => a - b);
-  const at = (index: number): string => sorted[index]?.toFixed(2) ?? "?";
-  return `${at(Math.floor(rounds / 2))} (${at(0)} to ${at(rounds - 1)})`;
-}
-
-const few = await serve(["ours", "10"]);
-const many = await serve(["ours", "10000"]);
-const raw = await serve(["raw"]);
-process.stdout.write("whole checks per second as ratios, median and spread of 7 rounds\n");
-for (const [kib, checks] of [
-  [8, 2000],
-  [128, 400],
-  [1024, 60],
-] as const) {
-  const frame = frameOf(kib * 1024);
-  const [session] = few.sessions;
-  if (session === undefined || !(await call(session, frame)).includes("x-model")) {
-    throw new Error("the check was not allowed");
+/** One set of processes. */
+async function runSet(kilobytes: number, calls: number): Promise<readonly Round[]> {
+  const body = agentBody(kilobytes * 1024);
+  const check: Load = { path: checkPath, frame: checkFrame(body), calls };
+  const stream: Load = { path: processPath, frame: processFrames(body), calls };
+  const few = await startServer("ours", ["ours", "10"]);
+  const many = await startServer("ours, 100,000 keys", ["ours", "100000"]);
+  const answer = await ask(few, checkPath, check.frame);
+  if (!answer.includes("x-model")) throw new Error("the check was not allowed");
+  const file = fileOf(answer);
+  const raw = await startServer("raw", ["raw", file]);
+  const ordinary = await startServer("ordinary", ["ordinary", "10", file]);
+  const runs: readonly (readonly [Server, string, Load])[] = [
+    [raw, raw.name, check],
+    [ordinary, ordinary.name, check],
+    [few, few.name, check],
+    [many, many.name, check],
+    [few, "ours, ext_proc", stream],
+  ];
+  const done: Round[] = [];
+  for (let round = 0; round <= rounds; round += 1) {
+    const samples = new Map<string, Sample>();
+    for (const [server, name, load] of shuffled(runs))
+      samples.set(name, await measure(server, load));
+    // The first warms up.
+    if (round > 0) done.push(samples);
   }
-  const toRaw: number[] = [];
-  const toFew: number[] = [];
-  for (let round = 0; round <= rounds; round++) {
-    const [a, b, c] = [
-      await rate(raw, frame, checks),
-      await rate(few, frame, checks),
-      await rate(many, frame, checks),
+  for (const { child } of [few, many, raw, ordinary]) child.kill("SIGKILL");
+  return done;
+}
+
+function ratios(all: readonly Round[], name: string, base: string, of: keyof Sample): string {
+  const each = all.map((round) => (round.get(name)?.[of] ?? 0) / (round.get(base)?.[of] ?? 0));
+  return shown(spreadOf(each));
+}
+
+process.stdout.write(`${methodNotes().join("; ")}\n${sets} sets of processes, ${rounds} rounds\n`);
+process.stdout.write(
+  "| body | server | CPU us a check | CPU / raw | rate / raw | CPU / ordinary |\n",
+);
+process.stdout.write("|---|---|---|---|---|---|\n");
+for (const [kilobytes, calls] of sizes) {
+  const all: Round[] = [];
+  for (let set = 0; set < sets; set += 1) all.push(...(await runSet(kilobytes, calls)));
+  for (const name of all[0]?.keys() ?? []) {
+    const cpu = spreadOf(all.map((round) => round.get(name)?.cpuUsPerCall ?? 0));
+    const cells = [
+      `${kilobytes} KB`,
+      name,
+      shown(cpu, 0),
+      ratios(all, name, "raw", "cpuUsPerCall"),
+      ratios(all, name, "raw", "callsPerSecond"),
+      ratios(all, name, "ordinary", "cpuUsPerCall"),
     ];
-    if (round === 0) continue; // warms up
-    toRaw.push(b / a);
-    toFew.push(c / b);
+    process.stdout.write(`| ${cells.join(" | ")} |\n`);
   }
-  process.stdout.write(
-    `  ${kib} KB: against raw ${shown(toRaw)}; 10,000 keys against 10 ${shown(toFew)}\n`,
-  );
 }
-for (const { child, sessions } of [few, many, raw]) {
-  for (const session of sessions) session.destroy();
-  child.kill();
-}
+process.exit();

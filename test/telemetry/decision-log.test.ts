@@ -115,6 +115,28 @@ test("createDecisionLog logs the given share of allows and answers, and every re
   assert.equal(logged(all, { allowSample: 1, draw: 0.999 }).length, 3);
 });
 
+test("createDecisionLog writes what the logger would write of the same fields", () => {
+  const names = ["plain", 'a"b\\c', "é\u2028\u202e", "\u0000\n", "\ud800", "", "x".repeat(300)];
+  const observations = [allowed, answered, denied].flatMap((decision) =>
+    names.map((name) => observationOf({ ...decision, requestedModel: name, key: name })),
+  );
+  const byLogger: string[] = [];
+  const logger = createLogger("info", { write: (line) => byLogger.push(line) });
+  for (const observation of observations) logger.info(toDecisionLine(observation), "decision");
+  const parse = (line: string): unknown => ({ ...JSON.parse(line), time: "" });
+  const lines = logged(observations);
+  assert.deepEqual(lines.map(parse), byLogger.map(parse));
+  assert.match(lines[0] ?? "", /^\{"level":"info","time":"\d{4}-\d\d-\d\dT[\d:.]+Z"/);
+});
+
+test("createLogger names levels by words", () => {
+  const lines: string[] = [];
+  const logger = createLogger("debug", { write: (line) => lines.push(line) });
+  for (const level of ["debug", "info", "warn", "error", "fatal"] as const) logger[level]("x");
+  const levels = lines.map((line) => (JSON.parse(line) as { readonly level: string }).level);
+  assert.deepEqual(levels, ["debug", "info", "warn", "error", "fatal"]);
+});
+
 test("createLogger keeps to its level, and silent is silent", () => {
   assert.equal(logged([observationOf(denied)], { level: "silent" }).length, 0);
   assert.equal(logged([observationOf(denied)], { level: "error" }).length, 0);
@@ -136,7 +158,7 @@ test("createResponseLog warns of another model alone", () => {
   for (const served of ["authorized", "unknown", "other"] as const) log({ ...otherServed, served });
   const [line = "", ...others] = lines;
   assert.deepEqual(others, []);
-  assert.match(line, /"level":40.*"msg":"response"/);
+  assert.match(line, /"level":"warn".*"msg":"response"/);
   assert.doesNotMatch(line, /in the cookie|Bearer/);
   assert.ok(!line.includes(secret));
 });

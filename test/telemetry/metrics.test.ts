@@ -2,9 +2,11 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Histogram, type Metric, Registry } from "prom-client";
 import { createDecider } from "../../src/core/decide.ts";
 import { defaultDecisionSettings } from "../../src/core/decision-settings.ts";
 import { denials } from "../../src/core/denials.ts";
+import { createBucketCounts } from "../../src/telemetry/counts.ts";
 import { createMetrics, type Metrics, metricRows } from "../../src/telemetry/metrics.ts";
 import { allowed, answered, denied, observationOf, otherServed } from "./observations.ts";
 
@@ -12,6 +14,7 @@ function metricsOf(healthy = true): Metrics {
   const counts = { aliases: 1, teams: 2, keys: 3, groups: 4, models: 5 };
   return createMetrics({
     inFlight: () => ({ active: 6, waiting: 7 }),
+    droppedLogLines: () => 8,
     policy: () => ({ healthy, loadedAtMs: healthy ? 1_700_000_000_500 : undefined, counts }),
     certificateExpiresAtMs: () => 1_800_000_000_500,
   });
@@ -75,6 +78,7 @@ test("createMetrics counts decisions, loads and calls, and reads the gauges when
     ["aliasguard_tls_certificate_expiry_timestamp_seconds", ["1800000000.5"]],
     ["aliasguard_checks_in_flight", ["6"]],
     ["aliasguard_checks_waiting", ["7"]],
+    ["aliasguard_log_lines_dropped_total", ["8"]],
     [
       "aliasguard_responses_total",
       ['{served="authorized"} 2', '{served="other"} 1', '{served="unknown"} 0'],
@@ -135,4 +139,31 @@ test("createMetrics has no label that 1,000 hostile requests could choose", asyn
   assert.deepEqual(await samples(metrics, "grpc_server_handled_total"), [
     '{grpc_service="unknown",grpc_method="unknown",grpc_code="Unimplemented"} 1000',
   ]);
+});
+
+test("createBucketCounts says of each value what prom-client's histogram says", async () => {
+  const bounds = [0.5, 1, 2.5, 100];
+  const named = { name: "example", help: "An example." };
+  const ours = createBucketCounts(named, bounds);
+  const theirs = new Histogram({ ...named, buckets: [...bounds], registers: [] });
+  for (const value of [0, 0.5, 0.500_001, 1, 2, 2.5, 99, 100, 101, 1e9]) {
+    ours.observe(value);
+    theirs.observe(value);
+    assert.equal(await textOf(ours.metric), await textOf(theirs));
+  }
+});
+
+function textOf(metric: Metric): Promise<string> {
+  const registry = new Registry();
+  registry.registerMetric(metric);
+  return registry.metrics();
+}
+
+test("createMetrics gives the same counts however often they are asked for", async () => {
+  const metrics = metricsOf();
+  metrics.observe(observationOf(denied));
+  metrics.callEnded("/envoy.service.auth.v3.Authorization/Check", "OK");
+  const withoutProcess = async () =>
+    (await metrics.text()).split("\n").filter((line) => /^(?:aliasguard|grpc)_/.test(line));
+  assert.deepEqual(await withoutProcess(), await withoutProcess());
 });

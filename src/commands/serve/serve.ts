@@ -7,6 +7,7 @@ import type { LocatedProblem } from "../../policy/problem.ts";
 import { readSettings, type Settings, settingRows } from "../../settings/settings.ts";
 import type { CopyOutcome } from "../../sources/configmaps/configmap-source.ts";
 import { createAdminServer, type Readiness } from "../../telemetry/admin-server.ts";
+import { type LogOutput, standardOutput } from "../../telemetry/log-output.ts";
 import { createLogger, type Logger } from "../../telemetry/logger.ts";
 import { createMetrics } from "../../telemetry/metrics.ts";
 import type { CommandIo, ExitCode } from "../io.ts";
@@ -51,7 +52,8 @@ export async function runServe(
     return 2;
   }
   const { settings, unknownVariables } = read;
-  const logger = createLogger(settings.logLevel);
+  const output = standardOutput();
+  const logger = createLogger(settings.logLevel, output);
   for (const variable of unknownVariables) logger.warn({ variable }, "unknown variable");
   for (const route of settings.decision.uncheckedRoutes) logger.warn({ route }, "unchecked route");
   const stopRequested = aborted(signal);
@@ -60,7 +62,7 @@ export async function runServe(
     const reportProblem = (problem: string): void => logger.warn({ problem }, "API server");
     const reportCopy = createCopyReport(logger);
     const openSource = await prepareSource(settings, { nowMs, reportProblem, reportCopy });
-    authorizer = createAuthorizer(settings, logger, openSource);
+    authorizer = createAuthorizer(settings, { logger, output, openSource });
     await authorizer.start(stopRequested);
   } catch (error) {
     logger.error({ err: error }, "start failed");
@@ -116,9 +118,16 @@ type Authorizer = {
 
 type OpenSource = Awaited<ReturnType<typeof prepareSource>>;
 
-function createAuthorizer(settings: Settings, logger: Logger, openSource: OpenSource): Authorizer {
+type AuthorizerDeps = {
+  readonly logger: Logger;
+  readonly output: LogOutput;
+  readonly openSource: OpenSource;
+};
+
+function createAuthorizer(settings: Settings, deps: AuthorizerDeps): Authorizer {
+  const { logger } = deps;
   const state: State = { draining: false, bound: undefined, ready: false };
-  const parts = createParts(settings, { logger, state, openSource });
+  const parts = createParts(settings, { ...deps, state });
   const { source, credentials, tls, health, server, admin, sayReady } = parts;
   return {
     async start(stopRequested) {
@@ -151,7 +160,7 @@ const nowMs = (): number => Date.now();
 
 function createParts(
   settings: Settings,
-  { logger, state, openSource }: { logger: Logger; state: State; openSource: OpenSource },
+  { logger, output, state, openSource }: AuthorizerDeps & { readonly state: State },
 ) {
   const source: Source = openSource({
     replaced(snapshot, problems) {
@@ -185,6 +194,7 @@ function createParts(
       counts: source.counts(),
     }),
     certificateExpiresAtMs: () => tls?.files.expiresAtMs(),
+    droppedLogLines: output.dropped,
   });
   const credentials = createCredentials(settings, logger);
   const tls = createTls(settings.tls, { logger, metrics, nowMs });

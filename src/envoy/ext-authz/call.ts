@@ -3,12 +3,14 @@
 
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import type { Admission } from "../grpc/admission.ts";
+import type { Deadlines } from "../grpc/deadlines.ts";
 import { MessageReader, readMsMax } from "../grpc/message-reader.ts";
 import { deadlineInMs, deadlineShare, type GrpcCode, sendAnswer } from "../grpc/stream.ts";
 import type { CheckHandler } from "./handler.ts";
 
 export type CheckCallDeps = {
   readonly admission: Admission;
+  readonly deadlines: Deadlines;
   readonly messageBytesMax: number;
   readonly handler: CheckHandler;
   readonly nowMs: () => number;
@@ -23,14 +25,14 @@ export class CheckCall {
   #hasEnded = false;
 
   constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, deps: CheckCallDeps) {
-    const { admission, messageBytesMax, handler, nowMs } = deps;
+    const { admission, deadlines, messageBytesMax, handler, nowMs } = deps;
     this.#stream = stream;
     this.#onEnd = deps.onEnd;
     const leftMs = deadlineInMs(headers);
     const deadlineMs = nowMs() + leftMs;
     const msMax = Math.min(readMsMax, leftMs * deadlineShare);
-    const limits = { admission, messageBytesMax, firstMsMax: msMax, roomMsMax: msMax };
-    stream.once("close", () => this.#end(deadlineMs <= nowMs() ? "DeadlineExceeded" : "Canceled"));
+    const limits = { admission, deadlines, messageBytesMax, firstMsMax: msMax, roomMsMax: msMax };
+    stream.on("close", () => this.#end(deadlineMs <= nowMs() ? "DeadlineExceeded" : "Canceled"));
     this.#reader = new MessageReader(
       stream,
       { ...limits, isUnary: true },

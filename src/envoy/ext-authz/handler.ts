@@ -11,7 +11,7 @@ import {
   observeSafely,
   refusal,
 } from "../guarded-decision.ts";
-import { decodeCheckRequest, encodeCheckResponse } from "../wire.ts";
+import { writeCheckResponse } from "../wire/check-response.ts";
 import { pathInPrefix, readCheckRequest } from "./request.ts";
 import { httpStatus, toCheckResponse } from "./response.ts";
 
@@ -76,7 +76,7 @@ function observe(
 
 function read(bytes: Buffer): AuthzRequest | undefined {
   try {
-    const request = readCheckRequest(decodeCheckRequest(bytes));
+    const request = readCheckRequest(bytes);
     return request === "unreadable" ? undefined : request;
   } catch {
     return undefined;
@@ -85,5 +85,5 @@ function read(bytes: Buffer): AuthzRequest | undefined {
 
 function encode(decision: Decision, path: string): CheckBytes {
   const message = toCheckResponse(decision, path);
-  return { bytes: encodeCheckResponse(message), status: httpStatus(message) };
+  return { bytes: writeCheckResponse(message), status: httpStatus(message) };
 }

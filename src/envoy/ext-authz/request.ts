@@ -3,40 +3,39 @@
 
 import type { AuthzRequest, RequestBody } from "../../core/request.ts";
 import { firstField, latin1 } from "../grpc/message-prefix.ts";
-import { joinHeaders } from "../header-values.ts";
-import type { WireCheckRequest, WireHttpRequest } from "../wire.ts";
+import { joinList, joinMap } from "../header-values.ts";
+import { readHttp, type WireHttp } from "../wire/check-request.ts";
 
-/** "unreadable": no HTTP request in it (a TCP chain), or two statements of one thing that differ. */
-export function readCheckRequest(check: WireCheckRequest): AuthzRequest | "unreadable" {
-  const http = check.attributes?.request?.http;
+/**
+ * "unreadable": no HTTP request in it (a TCP chain), or two statements of one thing that differ. Throws on bytes that are not
+ * the message.
+ */
+export function readCheckRequest(bytes: Buffer): AuthzRequest | "unreadable" {
+  const http = readHttp(bytes);
   if (http === undefined) return "unreadable";
-  const all = readHeaders(http);
+  const headers = readHeaders(http);
   const body = readBody(http);
-  if (all === "unreadable" || body === "unreadable") return "unreadable";
-  const { method = "", path = "" } = http;
-  const headers = new Map<string, string>();
-  for (const [name, value] of all) {
+  if (headers === "unreadable" || body === "unreadable") return "unreadable";
+  const { method, path } = http;
+  for (const [name, value] of headers) {
+    if (!name.startsWith(":")) continue;
     if (name === ":path" && value !== path) return "unreadable";
     if (name === ":method" && value !== method) return "unreadable";
-    if (!name.startsWith(":")) headers.set(name, value);
+    headers.delete(name);
   }
   return { method, path, headers, body };
 }
 
-function readHeaders(http: WireHttpRequest): ReadonlyMap<string, string> | "unreadable" {
-  const plain = Object.entries(http.headers ?? {});
-  const raw = http.header_map?.headers ?? [];
-  if (plain.length > 0 && raw.length > 0) return "unreadable";
-  return raw.length > 0
-    ? joinHeaders(raw)
-    : joinHeaders(plain.map(([key, value]) => ({ key, value })));
+function readHeaders({ headers, list }: WireHttp): Map<string, string> | "unreadable" {
+  if (list === undefined || list.names.length === 0) return joinMap(headers);
+  return headers.size > 0 ? "unreadable" : joinList(list);
 }
 
-function readBody({ body = "", raw_body, size }: WireHttpRequest): RequestBody | "unreadable" {
-  const declaredBytes = size === undefined || size === 0 ? undefined : size;
-  const isRaw = raw_body !== undefined && raw_body.length > 0;
+function readBody({ body, rawBody, size }: WireHttp): RequestBody | "unreadable" {
+  const declaredBytes = size === 0 ? undefined : size;
+  const isRaw = rawBody !== undefined && rawBody.length > 0;
   if (isRaw && body !== "") return "unreadable";
-  if (isRaw) return { kind: "bytes", bytes: raw_body, declaredBytes };
+  if (isRaw) return { kind: "bytes", bytes: rawBody, declaredBytes };
   if (body !== "") return { kind: "text", text: body, declaredBytes };
   return { kind: "none" };
 }

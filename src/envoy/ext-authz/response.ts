@@ -45,7 +45,7 @@ function allowed(decision: AllowDecision, requestPath: string): WireCheckRespons
     ok_response: { headers, headers_to_remove: decision.removeHeaders },
     dynamic_metadata: decisionMetadata(
       decision,
-      isPending ? { rewrite: rewrite(decision, realPath) } : {},
+      isPending ? { rewrite: rewrite(decision, realPath) } : undefined,
     ),
   };
 }

@@ -4,6 +4,7 @@
 
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import type { Admission, IdleRoom } from "../grpc/admission.ts";
+import type { Deadlines } from "../grpc/deadlines.ts";
 import { MessageReader, readMsMax } from "../grpc/message-reader.ts";
 import {
   deadlineInMs,
@@ -37,6 +38,7 @@ export const responseStreamsBytesMax = 128 * 1024 * 1024;
 
 export type ProcessCallDeps = {
   readonly admission: Admission;
+  readonly deadlines: Deadlines;
   readonly idleRoom: IdleRoom;
   /** For streams whose responses are read, and for the messages of those that have not come whole. */
   readonly responseRoom: IdleRoom;
@@ -75,8 +77,8 @@ export class ProcessCall {
     stream.once("close", () =>
       this.#close(deadlineMs <= deps.nowMs() ? "DeadlineExceeded" : "Canceled"),
     );
-    const { admission, messageBytesMax } = deps;
-    const limits = { admission, messageBytesMax, firstMsMax: readMsMax, roomMsMax };
+    const { admission, deadlines, messageBytesMax } = deps;
+    const limits = { admission, deadlines, messageBytesMax, firstMsMax: readMsMax, roomMsMax };
     this.#reader = new MessageReader(
       stream,
       { ...limits, isUnary: false },

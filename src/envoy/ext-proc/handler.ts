@@ -14,8 +14,8 @@ import {
   observeSafely,
   refusal,
 } from "../guarded-decision.ts";
+import { readProcessing, type WireProcessing } from "../wire/process-request.ts";
 import {
-  kindOf,
   pathInProcessPrefix,
   type RequestHead,
   readProcessBody,
@@ -30,7 +30,7 @@ import {
   toProcessAnswer,
 } from "./response.ts";
 import { createResponseSide, type ResponseDeps, type ResponseSide } from "./response-side.ts";
-import { bodyModeBuffered, decodeProcessingRequest, type WireProcessingRequest } from "./wire.ts";
+import { bodyModeBuffered } from "./wire.ts";
 
 export type ProcessDeps = CheckDeps &
   Pick<Decider, "decideHeaders"> & {
@@ -133,19 +133,18 @@ class ProcessOf implements Process {
     return { pieces: wire.pieces, isLast: true, response: this.#response };
   }
 
-  #takeFirst(message: WireProcessingRequest): Outcome {
-    const kind = kindOf(message);
+  #takeFirst(message: WireProcessing): Outcome {
+    const { kind, headers: given, isObserving, requestBodyMode } = message;
     // Envoy skips the headers, which could not be changed any more then.
     if (kind === "request_body" || kind === "request_trailers") return refuse("body_not_buffered");
-    const { request_headers: given, observability_mode, protocol_config } = message;
     if (kind !== "request_headers" || given === undefined) return refuse("request_unreadable");
     const head = readProcessHeaders(given);
     if (head === "unreadable") return refuse("request_unreadable");
     this.#head = head;
     // Envoy would not wait for the answer.
-    if (observability_mode === true) return refuse("request_unreadable", head.path);
+    if (isObserving) return refuse("request_unreadable", head.path);
     const request: AuthzRequest = { ...head, body: { kind: "none" } };
-    if (given.end_of_stream === true) return this.#decide(request, headersAlone);
+    if (given.isEnd) return this.#decide(request, headersAlone);
     const decided = guarded(
       this.#deps,
       head.path,
@@ -154,15 +153,14 @@ class ProcessOf implements Process {
     );
     if (decided !== undefined) return decided;
     // In any other mode Envoy would let the request go, or the headers, before it is told.
-    const isBuffered = protocol_config?.request_body_mode === bodyModeBuffered;
+    const isBuffered = requestBodyMode === bodyModeBuffered;
     return isBuffered ? "body" : refuse("body_not_buffered", head.path);
   }
 
-  #takeSecond(head: RequestHead, message: WireProcessingRequest): Outcome {
-    const kind = kindOf(message);
+  #takeSecond(head: RequestHead, message: WireProcessing): Outcome {
+    const { kind, body: given } = message;
     // A body over Envoy's limit, for example, or a caller that was too slow.
     if (kind === "response_headers") return "gone";
-    const { request_body: given } = message;
     if (kind !== "request_body" || given === undefined) {
       return refuse("request_unreadable", head.path);
     }
@@ -194,9 +192,9 @@ class ProcessOf implements Process {
   }
 }
 
-function decode(bytes: Buffer): WireProcessingRequest | undefined {
+function decode(bytes: Buffer): WireProcessing | undefined {
   try {
-    return decodeProcessingRequest(bytes);
+    return readProcessing(bytes);
   } catch {
     return undefined;
   }

@@ -2,8 +2,8 @@
 
 import type { AuthzRequest, RequestBody } from "../../core/request.ts";
 import { fields, firstField, latin1 } from "../grpc/message-prefix.ts";
-import { joinHeaders } from "../header-values.ts";
-import type { WireBody, WireHeaders, WireProcessingRequest } from "./wire.ts";
+import { type HeaderList, joinList } from "../header-values.ts";
+import type { WireBody, WireHeaders } from "../wire/process-request.ts";
 
 /** What is known of a request before its body is there. */
 export type RequestHead = Omit<AuthzRequest, "body">;
@@ -12,49 +12,32 @@ export type RequestHead = Omit<AuthzRequest, "body">;
 const partialBodyHeader = "x-envoy-auth-partial-body";
 
 /** "unreadable": not exactly one method and one path. */
-export function readProcessHeaders({ headers: map }: WireHeaders): RequestHead | "unreadable" {
-  const list = map?.headers ?? [];
-  const headers = new Map<string, string>();
-  for (const [name, value] of joinHeaders(list)) {
-    if (!name.startsWith(":") && name !== partialBodyHeader) headers.set(name, value);
-  }
-  const [method, ...otherMethods] = valuesOf(list, ":method");
-  const [path, ...otherPaths] = valuesOf(list, ":path");
+export function readProcessHeaders({ list }: WireHeaders): RequestHead | "unreadable" {
+  const method = onlyValue(list, ":method");
+  const path = onlyValue(list, ":path");
   if (method === undefined || path === undefined) return "unreadable";
-  if (otherMethods.length > 0 || otherPaths.length > 0) return "unreadable";
+  const headers = joinList(list);
+  for (const name of headers.keys()) if (name.startsWith(":")) headers.delete(name);
+  headers.delete(partialBodyHeader);
   return { method, path, headers };
 }
 
-function valuesOf(
-  list: NonNullable<NonNullable<WireHeaders["headers"]>["headers"]>,
-  name: string,
-): readonly string[] {
-  const copies = list.filter(({ key = "" }) => key.toLowerCase() === name);
-  return copies.map((copy) => joinHeaders([copy]).get(name) ?? "");
+/** undefined: it is not there, or more than once. */
+function onlyValue({ names, values }: HeaderList, name: string): string | undefined {
+  let found: string | undefined;
+  for (let at = 0; at < names.length; at += 1) {
+    const each = names[at] ?? "";
+    if (each !== name && each.toLowerCase() !== name) continue;
+    if (found !== undefined) return undefined;
+    found = values[at] ?? "";
+  }
+  return found;
 }
 
 /** The whole body: whether trailers follow it does not matter. */
-export function readProcessBody({ body }: WireBody): RequestBody {
-  if (body === undefined || body.length === 0) return { kind: "none" };
-  return { kind: "bytes", bytes: body, declaredBytes: undefined };
+export function readProcessBody({ bytes }: WireBody): RequestBody {
+  return bytes.length === 0 ? { kind: "none" } : { kind: "bytes", bytes, declaredBytes: undefined };
 }
-
-/** Which of the messages it is; "unreadable" when it is none or several. */
-export function kindOf(message: WireProcessingRequest): MessageKind | "unreadable" {
-  const [kind, ...others] = messageKinds.filter((each) => message[each] !== undefined);
-  return kind === undefined || others.length > 0 ? "unreadable" : kind;
-}
-
-const messageKinds = [
-  "request_headers",
-  "response_headers",
-  "request_body",
-  "response_body",
-  "request_trailers",
-  "response_trailers",
-] as const;
-
-export type MessageKind = (typeof messageKinds)[number];
 
 /** The path in the first bytes of a ProcessingRequest with headers, as `pathInPrefix` for a CheckRequest. */
 export function pathInProcessPrefix(bytes: Uint8Array): string | undefined {

@@ -5,17 +5,15 @@ import type { AllowDecision } from "../../core/decision.ts";
 import type { ResponseObservation } from "../../core/observation.ts";
 import { createResponseReader, type ResponseReader } from "../../core/response/model.ts";
 import { canNameModel } from "../../core/response/operations.ts";
-import { joinHeaders } from "../header-values.ts";
-import { kindOf } from "./request.ts";
-import { passResponseHeaders } from "./response.ts";
+import { joinList } from "../header-values.ts";
 import {
-  decodeProcessingRequest,
-  encodeChunkAnswer,
-  encodeProcessingResponse,
+  readProcessing,
   type WireBody,
   type WireHeaders,
-  type WireProcessingRequest,
-} from "./wire.ts";
+  type WireProcessing,
+} from "../wire/process-request.ts";
+import { passResponseHeaders } from "./response.ts";
+import { encodeChunkAnswer, writeProcessingResponse } from "./wire.ts";
 
 /** `count`: responses are read. `requested`: and show the name that the caller sent. */
 export type ResponseModel = "count" | "requested";
@@ -45,10 +43,9 @@ export type ResponseSide = {
   leaveUnread(): void;
 };
 
-const empty = Buffer.alloc(0);
-const passChunk = encodeProcessingResponse({ response_body: { response: {} } });
-const passTrailers = encodeProcessingResponse({ response_trailers: {} });
-const passRequestTrailers = encodeProcessingResponse({ request_trailers: {} });
+const passChunk = writeProcessingResponse({ response_body: { response: {} } });
+const passTrailers = writeProcessingResponse({ response_trailers: {} });
+const passRequestTrailers = writeProcessingResponse({ request_trailers: {} });
 
 /** What is said of the bytes of a body, and no longer true of others. Envoy drops the length itself unless told not to. */
 const headersOfBytes = [
@@ -93,9 +90,9 @@ class ResponseSideOf implements ResponseSide {
   }
 
   take(bytes: Buffer): ResponseStep {
-    let message: WireProcessingRequest;
+    let message: WireProcessing;
     try {
-      message = decodeProcessingRequest(bytes);
+      message = readProcessing(bytes);
     } catch {
       return { pieces: [], isLast: true };
     }
@@ -126,10 +123,9 @@ class ResponseSideOf implements ResponseSide {
   }
 
   /** Whatever Envoy does not send in this place ends the stream: it goes on without us. */
-  #answer(message: WireProcessingRequest): ResponseStep {
-    const kind = kindOf(message);
+  #answer(message: WireProcessing): ResponseStep {
+    const { kind, headers, body } = message;
     if (kind === "request_trailers") return { pieces: [passRequestTrailers], isLast: false };
-    const { response_headers: headers, response_body: body } = message;
     if (kind === "response_headers" && headers !== undefined && !this.#hasHeaders) {
       return this.#takeHeaders(headers);
     }
@@ -139,18 +135,18 @@ class ResponseSideOf implements ResponseSide {
     return { pieces: kind === "response_trailers" ? [passTrailers] : [], isLast: true };
   }
 
-  #takeHeaders({ headers: map, end_of_stream }: WireHeaders): ResponseStep {
+  #takeHeaders({ list, isEnd }: WireHeaders): ResponseStep {
     this.#hasHeaders = true;
-    const headers = joinHeaders(map?.headers ?? []);
+    const headers = joinList(list);
     const status = Number(headers.get(":status"));
     this.#isSuccess = status >= 200 && status <= 299;
-    if (end_of_stream !== true) this.#reader = this.#createReader(headers, status);
+    if (!isEnd) this.#reader = this.#createReader(headers, status);
     if (this.#reader === undefined) return { pieces: [passResponseHeaders], isLast: true };
     if (this.#deps.model === "count")
       return { pieces: [passResponseHeaders], isLast: this.#isFinishing };
     const remove_headers = headersOfBytes.filter((name) => headers.has(name));
     const response = { header_mutation: { set_headers: [], remove_headers } };
-    const pieces = [encodeProcessingResponse({ response_headers: { response } })];
+    const pieces = [writeProcessingResponse({ response_headers: { response } })];
     return { pieces, isLast: this.#isFinishing };
   }
 
@@ -162,11 +158,11 @@ class ResponseSideOf implements ResponseSide {
     });
   }
 
-  #takeChunk(reader: ResponseReader, { body = empty, end_of_stream }: WireBody): ResponseStep {
-    const isLast = end_of_stream === true || this.#isFinishing;
-    const output = reader.push(body, isLast);
+  #takeChunk(reader: ResponseReader, { bytes, isEnd }: WireBody): ResponseStep {
+    const isLast = isEnd || this.#isFinishing;
+    const output = reader.push(bytes, isLast);
     if (reader.served().some(({ isAuthorized }) => !isAuthorized)) this.#observe("other");
-    const isSame = output === body || output.equals(body);
+    const isSame = output === bytes || output.equals(bytes);
     return { pieces: isSame ? [passChunk] : encodeChunkAnswer(output), isLast };
   }
 
@@ -183,7 +179,7 @@ class ResponseSideOf implements ResponseSide {
   }
 }
 
-function passOf(message: WireProcessingRequest): readonly Uint8Array[] {
-  if (message.response_headers !== undefined) return [passResponseHeaders];
-  return message.response_body === undefined ? [] : [passChunk];
+function passOf(message: WireProcessing): readonly Uint8Array[] {
+  if (message.kind === "response_headers") return [passResponseHeaders];
+  return message.kind === "response_body" ? [passChunk] : [];
 }

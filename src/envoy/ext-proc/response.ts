@@ -18,11 +18,11 @@ import type { RequestHead } from "./request.ts";
 import {
   bodyModeBuffered,
   encodeBodyAnswer,
-  encodeProcessingResponse,
   totalBytes,
   type WireCommonResponse,
   type WireImmediateResponse,
   type WireRawHeaderOption,
+  writeProcessingResponse,
 } from "./wire.ts";
 
 /** The namespace of the metadata; Envoy takes it only where metadata_options names it. */
@@ -41,13 +41,13 @@ export type Asked =
   | { readonly kind: "body"; readonly head: RequestHead; readonly body: RequestBody };
 
 /** The answer that lets Envoy go on to the body. */
-export const continueToBody = encodeProcessingResponse({ request_headers: { response: {} } });
+export const continueToBody = writeProcessingResponse({ request_headers: { response: {} } });
 
 /**
  * The same, and then to the response. Envoy asks for none of what a stream that has ended would have been sent, so this is
  * said before it is known whether the request is allowed.
  */
-export const continueToBodyAndResponse = encodeProcessingResponse({
+export const continueToBodyAndResponse = writeProcessingResponse({
   request_headers: { response: {} },
   mode_override: {
     request_body_mode: bodyModeBuffered,
@@ -59,7 +59,7 @@ export const continueToBodyAndResponse = encodeProcessingResponse({
 });
 
 /** The answer to a response that nothing is done with. */
-export const passResponseHeaders = encodeProcessingResponse({ response_headers: { response: {} } });
+export const passResponseHeaders = writeProcessingResponse({ response_headers: { response: {} } });
 
 /** Throws when the decision cannot be sent as it is; the handler makes that an `internal` refusal. */
 export function toProcessAnswer(decision: Decision, asked: Asked): ProcessAnswer {
@@ -95,12 +95,12 @@ function passed(decision: AllowDecision | PassDecision, asked: Asked): readonly 
   const response = commonResponse(decision);
   const dynamic_metadata = namespaced(decision);
   if (asked.kind === "body") {
-    return [encodeProcessingResponse({ request_body: { response }, dynamic_metadata })];
+    return [writeProcessingResponse({ request_body: { response }, dynamic_metadata })];
   }
   // What follows is not looked at, and need not be held: the body of an upgrade never ends.
   const mode_override = {};
   const request_headers = { response };
-  return [encodeProcessingResponse({ request_headers, dynamic_metadata, mode_override })];
+  return [writeProcessingResponse({ request_headers, dynamic_metadata, mode_override })];
 }
 
 /** With clear_route_cache, for the route is chosen by the headers that are set here. */
@@ -138,7 +138,7 @@ function denied(decision: DenyDecision): WireImmediateResponse {
 
 function immediate(decision: Decision, response: WireImmediateResponse): ProcessAnswer {
   const message = { immediate_response: response, dynamic_metadata: namespaced(decision) };
-  return { pieces: [encodeProcessingResponse(message)], status: response.status.code };
+  return { pieces: [writeProcessingResponse(message)], status: response.status.code };
 }
 
 function namespaced(decision: Decision): WireStruct {

@@ -3,12 +3,21 @@
 
 import type { MethodDefinition } from "@grpc/grpc-js";
 import {
-  processorService,
-  type WireHeader,
-  type WireStruct,
-  wireEncoder,
-  wireService,
-} from "../wire.ts";
+  encodeCommonResponse,
+  encodeMetadata,
+  type WireCommonResponse,
+  type WireProcessingResponse,
+} from "../wire/process-response.ts";
+import { processorService, type WireHeader, type WireStruct, wireService } from "../wire.ts";
+
+export {
+  bodyModeBuffered,
+  type WireCommonResponse,
+  type WireImmediateResponse,
+  type WireProcessingResponse,
+  type WireRawHeaderOption,
+  writeProcessingResponse,
+} from "../wire/process-response.ts";
 
 export type WireHeaders = {
   readonly headers?: { readonly headers?: readonly WireHeader[] };
@@ -33,61 +42,6 @@ export type WireProcessingRequest = {
   readonly protocol_config?: { readonly request_body_mode?: number };
 };
 
-/** BodySendMode BUFFERED: the whole body in one message, and the headers held until it is answered. */
-export const bodyModeBuffered = 2;
-
-/** ext_proc reads `raw_value` only, where ext_authz reads `value` only. */
-export type WireRawHeaderOption = {
-  readonly header: { readonly key: string; readonly raw_value: Buffer };
-  readonly append: { readonly value: false };
-  /** OVERWRITE_IF_EXISTS_OR_ADD. */
-  readonly append_action: 2;
-};
-
-export type WireHeaderMutation = {
-  readonly set_headers: readonly WireRawHeaderOption[];
-  readonly remove_headers?: readonly string[];
-};
-
-/** Body modes are taken as they stand here, NONE where they are left out; a header mode that is left out stays as it is. */
-export type WireModeOverride = {
-  readonly request_body_mode?: typeof bodyModeBuffered;
-  /** STREAMED: each chunk as it comes. */
-  readonly response_body_mode?: 1;
-  /** SEND, both. */
-  readonly response_header_mode?: 1;
-  readonly response_trailer_mode?: 1;
-};
-
-export type WireCommonResponse = {
-  readonly header_mutation?: WireHeaderMutation;
-  readonly body_mutation?: { readonly body: Buffer };
-  readonly clear_route_cache?: true;
-};
-
-export type WireImmediateResponse = {
-  /** Without it Envoy would send 200. */
-  readonly status: { readonly code: number };
-  readonly headers: WireHeaderMutation;
-  readonly body: Buffer;
-  readonly details: string;
-};
-
-export type WireProcessingResponse = (
-  | { readonly request_headers: { readonly response: WireCommonResponse } }
-  | { readonly request_body: { readonly response: WireCommonResponse } }
-  | { readonly request_trailers: Readonly<Record<string, never>> }
-  | { readonly response_headers: { readonly response: WireCommonResponse } }
-  | { readonly response_body: { readonly response: WireCommonResponse } }
-  | { readonly response_trailers: Readonly<Record<string, never>> }
-  | { readonly immediate_response: WireImmediateResponse }
-) & {
-  /** Namespaces, each a struct. */
-  readonly dynamic_metadata?: WireStruct;
-  /** Honoured on the answer to headers only. */
-  readonly mode_override?: WireModeOverride;
-};
-
 const processMethod = wireService(processorService)["Process"] as MethodDefinition<
   WireProcessingRequest,
   WireProcessingResponse
@@ -96,7 +50,7 @@ const processMethod = wireService(processorService)["Process"] as MethodDefiniti
 /** Where Envoy opens its streams. */
 export const processPath = processMethod.path;
 
-/** Throws on bytes that are not the message. The body is a view of `bytes`, not a copy. */
+/** By the protobuf library, as the three below: what the hand-written ways are held against, and what clients use. */
 export function decodeProcessingRequest(bytes: Buffer): WireProcessingRequest {
   return processMethod.requestDeserialize(bytes);
 }
@@ -105,7 +59,6 @@ export function encodeProcessingResponse(response: WireProcessingResponse): Buff
   return processMethod.responseSerialize(response);
 }
 
-/** For clients in tests: the other directions. */
 export function encodeProcessingRequest(request: WireProcessingRequest): Buffer {
   return processMethod.requestSerialize(request);
 }
@@ -113,12 +66,6 @@ export function encodeProcessingRequest(request: WireProcessingRequest): Buffer 
 export function decodeProcessingResponse(bytes: Buffer): WireProcessingResponse {
   return processMethod.responseDeserialize(bytes);
 }
-
-const packageName = "envoy.service.ext_proc.v3";
-const encodeCommon = wireEncoder<WireCommonResponse>(`${packageName}.CommonResponse`);
-const encodeRest = wireEncoder<{ readonly dynamic_metadata: WireStruct }>(
-  `${packageName}.ProcessingResponse`,
-);
 
 /** Field numbers on the way from the response to the new body. */
 const fields = { requestBody: 3, responseBody: 4, response: 1, bodyMutation: 3, body: 1 } as const;
@@ -130,10 +77,10 @@ export type BodyAnswer = {
   readonly metadata: WireStruct;
 };
 
-/** What encodeProcessingResponse would give for a BodyResponse with this body, in pieces among which the body's own stand. */
+/** What `writeProcessingResponse` would give for a BodyResponse with this body, in pieces among which the body's own stand. */
 export function encodeBodyAnswer({ common, body, metadata }: BodyAnswer): readonly Uint8Array[] {
-  const head = bodyAnswerHead(fields.requestBody, encodeCommon(common), totalBytes(body));
-  return [head, ...body, encodeRest({ dynamic_metadata: metadata })];
+  const head = bodyAnswerHead(fields.requestBody, encodeCommonResponse(common), totalBytes(body));
+  return [head, ...body, encodeMetadata(metadata)];
 }
 
 /** The same for a chunk of a response: these bytes, perhaps none, in its place. */

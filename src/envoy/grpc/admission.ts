@@ -1,9 +1,11 @@
 // How many bytes of checks are held at once. A check says its length in its first five bytes; until there is room for
 // that many it is not read on, and holds no more than what HTTP/2 has buffered for it (`unreadBytesMax`).
 
+import { wideBytesMax } from "./windows.ts";
+
 /**
- * Most bytes that a check costs while it is not read on: one frame of 16 KiB, Node's read-ahead of 16 KiB, the window of
- * 32 KiB, and 16 KiB for the stream itself. Measured by test/bench/memory.ts as 76 KiB.
+ * Most bytes that a check costs while it is not read on and many are open: one frame of 16 KiB, Node's read-ahead of 16 KiB,
+ * the window of 32 KiB, and 16 KiB for the stream itself. Measured by test/bench/memory.ts as 76 KiB.
  */
 export const unreadBytesMax = 80 * 1024;
 
@@ -75,11 +77,13 @@ export const idleBytesMax = 128 * 1024 * 1024;
 
 /**
  * What one bound on the process's memory follows from: all that checks can hold, in bytes, beside the idle process. Streams
- * of ext_proc hold up to `idleBytesMax` more.
+ * of ext_proc hold up to `idleBytesMax` more, and each connection up to `wideWindowBytes` that it
+ * sent before it knew of narrow windows.
  */
 export function heldBytesMax(limits: AdmissionLimits, messageBytesMax: number): number {
   const { bytesMax } = limits;
-  return Math.max(bytesMax, messageBytesMax) + placesMax(limits) * unreadBytesMax;
+  const unread = placesMax(limits) * unreadBytesMax + wideBytesMax(bytesMax);
+  return Math.max(bytesMax, messageBytesMax) + unread;
 }
 
 /** As many as may wait, and as many as could be read at once if none were longer than what HTTP/2 holds of it anyway. */

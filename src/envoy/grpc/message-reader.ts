@@ -4,6 +4,7 @@
 import type { ServerHttp2Stream } from "node:http2";
 import type { DenyReason } from "../../core/denials.ts";
 import type { Admission, Place } from "./admission.ts";
+import type { Deadlines, Waiting } from "./deadlines.ts";
 import { isOver, prefixBytes } from "./stream.ts";
 
 /** Longest time from the first byte of a message until it has been read, in milliseconds. */
@@ -18,6 +19,7 @@ const stalledMs = 2000;
 
 export type ReaderOptions = {
   readonly admission: Admission;
+  readonly deadlines: Deadlines;
   readonly messageBytesMax: number;
   /** Longest time for the first message from now on, in milliseconds; the others get `readMsMax` from their first byte. */
   readonly firstMsMax: number;
@@ -42,14 +44,17 @@ export type ReaderEvents = {
 
 const nothing = Buffer.alloc(0);
 
-export class MessageReader {
+export class MessageReader implements Waiting {
   readonly #stream: ServerHttp2Stream;
   readonly #options: ReaderOptions;
   readonly #events: ReaderEvents;
   #place: Place | undefined;
-  #timer: NodeJS.Timeout | undefined;
-  #roomTimer: NodeJS.Timeout | undefined;
-  #stallTimer: NodeJS.Timeout | undefined;
+  /** When the message, or the room for it, must have come, and when to look for a stall: of `performance.now()`. */
+  #lastMs = Number.POSITIVE_INFINITY;
+  #stallLookMs = Number.POSITIVE_INFINITY;
+  dueMs = Number.POSITIVE_INFINITY;
+  /** `#lastMs` of the message while that of the room counts. */
+  #messageLastMs: number | undefined;
   #hasStalled = false;
   #hasBegun = false;
   #hasStopped = false;
@@ -63,7 +68,7 @@ export class MessageReader {
     this.#options = options;
     this.#events = events;
     this.#begin(options.firstMsMax);
-    stream.once("end", () => this.#takeEnd());
+    stream.on("end", () => this.#takeEnd());
     stream.on("data", (chunk: Buffer) => this.#take(chunk));
   }
 
@@ -82,7 +87,18 @@ export class MessageReader {
     this.#hasBegun = true;
     this.#place = this.#options.admission.enter();
     const patienceMs = this.#place === undefined ? Math.min(firstBytesMs, msMax) : msMax;
-    this.#timer = setTimeout(() => this.#refuse("overloaded"), patienceMs);
+    this.#lastMs = performance.now() + patienceMs;
+    this.dueMs = this.#lastMs;
+    this.#options.deadlines.add(this);
+  }
+
+  expire(nowMs: number): void {
+    if (nowMs >= this.#lastMs) this.#refuse("overloaded");
+    else {
+      this.#lookForStall();
+      this.#stallLookMs = nowMs + stalledMs / 2;
+      this.dueMs = Math.min(this.#lastMs, this.#stallLookMs);
+    }
   }
 
   #take(chunk: Buffer): void {
@@ -119,15 +135,18 @@ export class MessageReader {
       refused: () => this.#refuse("overloaded"),
     });
     if (this.#message !== undefined || this.#hasStopped) return;
-    this.#roomTimer = setTimeout(() => this.#refuse("overloaded"), this.#options.roomMsMax);
+    this.#messageLastMs = this.#lastMs;
+    this.#lastMs = Math.min(this.#lastMs, performance.now() + this.#options.roomMsMax);
+    this.dueMs = this.#lastMs;
   }
 
   #grant(size: number): void {
-    clearTimeout(this.#roomTimer);
+    this.#lastMs = this.#messageLastMs ?? this.#lastMs;
     this.#message = Buffer.allocUnsafeSlow(size);
     const first = this.#first.subarray(prefixBytes);
     this.#first = nothing;
-    this.#stallTimer = setInterval(() => this.#lookForStall(), stalledMs / 2);
+    this.#stallLookMs = performance.now() + stalledMs / 2;
+    this.dueMs = Math.min(this.#lastMs, this.#stallLookMs);
     this.#takeMore(this.#message, first);
     this.#stream.resume();
   }
@@ -178,9 +197,9 @@ export class MessageReader {
   }
 
   #forget(): void {
-    clearTimeout(this.#timer);
-    clearTimeout(this.#roomTimer);
-    clearInterval(this.#stallTimer);
+    this.#options.deadlines.remove(this);
+    this.#messageLastMs = undefined;
+    this.#stallLookMs = Number.POSITIVE_INFINITY;
     this.#hasBegun = false;
     this.#message = undefined;
     this.#first = nothing;

@@ -39,19 +39,27 @@ export function isGrpc(headers: IncomingHttpHeaders): boolean {
   return headers["content-type"]?.startsWith("application/grpc") === true;
 }
 
-const unitMs: ReadonlyMap<string, number> = new Map([
-  ["H", 3_600_000],
-  ["M", 60_000],
-  ["S", 1000],
-  ["m", 1],
-  ["u", 0.001],
-  ["n", 0.000_001],
-]);
+/** Milliseconds of each unit, by its character's code. */
+const unitMs: ReadonlyMap<number, number> = new Map(
+  Object.entries({ H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 0.001, n: 0.000_001 }).map(
+    ([unit, ms]) => [unit.charCodeAt(0), ms] as const,
+  ),
+);
 
 /** Milliseconds from now; Infinity without a deadline, or with one that cannot be read: a call never fails for that. */
 export function deadlineInMs(headers: IncomingHttpHeaders): number {
-  const [, count, unit] = /^([0-9]{1,8})([HMSmun])$/.exec(String(headers["grpc-timeout"])) ?? [];
-  return Number(count ?? Number.POSITIVE_INFINITY) * (unitMs.get(unit ?? "S") ?? 1);
+  const given = headers["grpc-timeout"];
+  if (typeof given !== "string") return Number.POSITIVE_INFINITY;
+  const digits = given.length - 1;
+  const unit = unitMs.get(given.charCodeAt(digits));
+  if (unit === undefined || digits < 1 || digits > 8) return Number.POSITIVE_INFINITY;
+  let count = 0;
+  for (let at = 0; at < digits; at += 1) {
+    const digit = given.charCodeAt(at) - 48;
+    if (digit < 0 || digit > 9) return Number.POSITIVE_INFINITY;
+    count = count * 10 + digit;
+  }
+  return count * unit;
 }
 
 /** Share of a call's deadline after which it is refused: the rest is for the answer's way back. */
@@ -62,10 +70,19 @@ const copyBytesMax = 16 * 1024;
 
 /** The message with its prefix, in as few pieces as go without copying much. */
 function frame(pieces: readonly Uint8Array[]): readonly Uint8Array[] {
-  const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
-  const prefix = Buffer.alloc(prefixBytes);
-  prefix.writeUInt32BE(length, 1);
-  return length <= copyBytesMax ? [Buffer.concat([prefix, ...pieces])] : [prefix, ...pieces];
+  let length = 0;
+  for (const piece of pieces) length += piece.length;
+  const isCopied = length <= copyBytesMax;
+  const framed = Buffer.allocUnsafe(isCopied ? prefixBytes + length : prefixBytes);
+  framed[0] = 0;
+  framed.writeUInt32BE(length, 1);
+  if (!isCopied) return [framed, ...pieces];
+  let at = prefixBytes;
+  for (const piece of pieces) {
+    framed.set(piece, at);
+    at += piece.length;
+  }
+  return [framed];
 }
 
 /** Ends the call with one message and OK. What the peer has not sent yet, it need not send. */
@@ -125,8 +142,12 @@ export function isOver(stream: ServerHttp2Stream): boolean {
   return stream.destroyed || stream.closed || stream.aborted || (stream.rstCode ?? 0) !== 0;
 }
 
-/** Tells the peer, once the answer is out, to stop sending (RFC 9113, 8.1), and forgets what it has sent. */
+/**
+ * Tells the peer, once the answer is out, to stop sending (RFC 9113, 8.1), and forgets what it has sent. A request that has been
+ * read to its end needs no reset: the stream ends with the answer.
+ */
 function dropRequest(stream: ServerHttp2Stream): void {
+  if (stream.readableEnded) return;
   stream.removeAllListeners("data");
   stream.resume();
   setImmediate(() => {

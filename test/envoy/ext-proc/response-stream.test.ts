@@ -22,6 +22,7 @@ import {
   type WireProcessingRequest,
 } from "../../../src/envoy/ext-proc/wire.ts";
 import { createAdmission, createIdleRoom } from "../../../src/envoy/grpc/admission.ts";
+import { createDeadlines } from "../../../src/envoy/grpc/deadlines.ts";
 import { messagesOf } from "../../support/process-client.ts";
 import { frame as frameOf, open } from "../grpc-peer.ts";
 
@@ -95,7 +96,7 @@ async function start(
   });
   const deps = {
     ...{ admission, idleRoom: createIdleRoom(1024 * kib), responseRoom, chunkRoom, handler },
-    ...{ messageBytesMax: 1024 * kib, nowMs: Date.now },
+    ...{ messageBytesMax: 1024 * kib, nowMs: Date.now, deadlines: createDeadlines() },
     onEnd: (code: string) => codes.push(code),
   };
   const server = createServer();

@@ -25,6 +25,7 @@ import {
   createIdleRoom,
   type IdleRoom,
 } from "../../../src/envoy/grpc/admission.ts";
+import { createDeadlines } from "../../../src/envoy/grpc/deadlines.ts";
 import { messagesOf } from "../../support/process-client.ts";
 import {
   begin as beginCall,
@@ -281,7 +282,13 @@ async function startWith(t: TestContext, idleRoom: IdleRoom): Promise<string> {
   const server = createServer();
   server.on("stream", (stream: ServerHttp2Stream, given) => {
     stream.on("error", () => {});
-    new ProcessCall(stream, given, { admission, idleRoom, handler, ...rest });
+    new ProcessCall(stream, given, {
+      admission,
+      deadlines: createDeadlines(),
+      idleRoom,
+      handler,
+      ...rest,
+    });
   });
   t.after(() => server.close());
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

@@ -12,6 +12,7 @@ import {
   processPath,
 } from "../../../src/envoy/ext-proc/wire.ts";
 import { firstField } from "../../../src/envoy/grpc/message-prefix.ts";
+import { readProcessing } from "../../../src/envoy/wire/process-request.ts";
 import { wireFields } from "../../../src/envoy/wire.ts";
 
 const metadata = { fields: { aliasguard: { structValue: { fields: {} } } } } as const;
@@ -134,20 +135,28 @@ const head = [
   [":method", "POST"],
 ] as const;
 
+/** The headers of such a message, off the wire. */
+function readOf(
+  ...headers: readonly (readonly [string, string | Buffer])[]
+): ReturnType<typeof readProcessHeaders> {
+  const message = encodeProcessingRequest({ request_headers: list(...headers) });
+  const { headers: given } = readProcessing(message);
+  assert.ok(given !== undefined);
+  return readProcessHeaders(given);
+}
+
 test("readProcessHeaders joins copies and replaces bytes that are no UTF-8 as ext_authz sees them", () => {
-  const read = readProcessHeaders(
-    list(
-      ...head,
-      ["X-One", "a"],
-      ["x-one", "b"],
-      ["cookie", "a=1"],
-      ["cookie", "b=2"],
-      ["x-latin", Buffer.from("caf\xe9", "latin1")],
-      ["__proto__", "p"],
-    ),
+  const joined = readOf(
+    ...head,
+    ["X-One", "a"],
+    ["x-one", "b"],
+    ["cookie", "a=1"],
+    ["cookie", "b=2"],
+    ["x-latin", Buffer.from("caf\xe9", "latin1")],
+    ["__proto__", "p"],
   );
-  assert.notEqual(read, "unreadable");
-  const headers = read === "unreadable" ? [] : [...read.headers];
+  assert.notEqual(joined, "unreadable");
+  const headers = joined === "unreadable" ? [] : [...joined.headers];
   assert.deepEqual(headers, [
     ["x-one", "a,b"],
     ["cookie", "a=1; b=2"],
@@ -157,8 +166,8 @@ test("readProcessHeaders joins copies and replaces bytes that are no UTF-8 as ex
 });
 
 test("readProcessHeaders hides a partial-body header of the caller's, as Envoy does from ext_authz", () => {
-  const read = readProcessHeaders(list(...head, ["x-envoy-auth-partial-body", "true"]));
-  assert.deepEqual(read, { method: "POST", path: "/v1/messages", headers: new Map() });
+  const alone = readOf(...head, ["x-envoy-auth-partial-body", "true"]);
+  assert.deepEqual(alone, { method: "POST", path: "/v1/messages", headers: new Map() });
 });
 
 test("pathInProcessPrefix finds the path in headers that are cut behind it, and nothing in other bytes", () => {

@@ -58,6 +58,11 @@ test("enter gives no more places than may wait and could be read", () => {
   for (const name of ["a", "b", "c", "d"]) door.enter(name, 5);
   assert.deepEqual(door.log, ["a granted", "d has no place"]);
   assert.equal(heldBytesMax({ bytesMax: 1, waitingMax: 2 }, 1000), 1000 + 3 * 80 * 1024);
+  // A quarter of the room may stand in wide windows.
+  const room = 256 * 1024 * 1024;
+  const places = 2 + Math.floor(room / (80 * 1024));
+  const held = room + places * 80 * 1024 + room / 4;
+  assert.equal(heldBytesMax({ bytesMax: room, waitingMax: 2 }, 1000), held);
 });
 
 test("ask lets one in that is longer than all of the room, alone", () => {

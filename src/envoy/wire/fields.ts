@@ -1,0 +1,73 @@
+// Numbers of the protobuf fields that are read and written by hand, by message. `test/envoy/wire/fields.test.ts` compares
+// each with the loaded definitions.
+
+export const fields = {
+  CheckRequest: { attributes: 1 },
+  AttributeContext: { request: 4 },
+  Request: { http: 2 },
+  HttpRequest: {
+    method: 2,
+    headers: 3,
+    path: 4,
+    size: 9,
+    body: 11,
+    raw_body: 12,
+    header_map: 13,
+  },
+  HeaderMap: { headers: 1 },
+  HeaderValue: { key: 1, value: 2, raw_value: 3 },
+  HeaderValueOption: { header: 1, append: 2, append_action: 3 },
+  BoolValue: { value: 1 },
+  HttpStatus: { code: 1 },
+  Status: { code: 1 },
+  CheckResponse: { status: 1, denied_response: 2, ok_response: 3, dynamic_metadata: 4 },
+  DeniedHttpResponse: { status: 1, headers: 2, body: 3 },
+  OkHttpResponse: { headers: 2, headers_to_remove: 5 },
+  ProcessingRequest: {
+    request_headers: 2,
+    response_headers: 3,
+    request_body: 4,
+    response_body: 5,
+    request_trailers: 6,
+    response_trailers: 7,
+    observability_mode: 10,
+    protocol_config: 11,
+  },
+  ProtocolConfiguration: {
+    request_body_mode: 1,
+    response_body_mode: 2,
+    send_body_without_waiting_for_header_response: 3,
+  },
+  HttpHeaders: { headers: 1, end_of_stream: 3 },
+  HttpBody: { body: 1, end_of_stream: 2 },
+  HttpTrailers: { trailers: 1 },
+  ProcessingResponse: {
+    request_headers: 1,
+    response_headers: 2,
+    request_body: 3,
+    response_body: 4,
+    request_trailers: 5,
+    response_trailers: 6,
+    immediate_response: 7,
+    dynamic_metadata: 8,
+    mode_override: 9,
+  },
+  HeadersResponse: { response: 1 },
+  BodyResponse: { response: 1 },
+  CommonResponse: { header_mutation: 2, body_mutation: 3, clear_route_cache: 5 },
+  ImmediateResponse: { status: 1, headers: 2, body: 3, details: 5 },
+  HeaderMutation: { set_headers: 1, remove_headers: 2 },
+  BodyMutation: { body: 1 },
+  ProcessingMode: {
+    response_header_mode: 2,
+    request_body_mode: 3,
+    response_body_mode: 4,
+    response_trailer_mode: 6,
+  },
+  Struct: { fields: 1 },
+  Value: { numberValue: 2, stringValue: 3, structValue: 5, listValue: 6 },
+  ListValue: { values: 1 },
+} as const;
+
+/** The key and the value of a map's entry. */
+export const entry = { key: 1, value: 2 } as const;
