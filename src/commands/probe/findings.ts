@@ -66,6 +66,10 @@ export const probeFindings = {
     why: "a path that is not served was answered by something other than the authorizer",
     fix: "put the check on every route, and let the last one refuse",
   },
+  rate_limited: {
+    why: "a rate limit of the gateway or of the backend refused the alias",
+    fix: "give the probe's key room, and probe again",
+  },
   backend_failing: {
     why: "the backend answers the alias with a failure of its own",
     fix: "look at the backend; what stands behind it could not be probed",

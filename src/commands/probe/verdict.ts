@@ -126,6 +126,8 @@ function fault(step: ProbeStep, { answer, wanted, answers }: Found): ProbeFindin
   const { status, code } = answer;
   if (wanted.kind === "served") {
     if (isServed(answer)) return undefined;
+    // Limits stand behind the check: where a refusal was wanted, one is as wrong as any other answer.
+    if (status === 429) return "rate_limited";
     return causeOf(answer, answers) ?? (isOwn(code) ? "alias_refused" : "backend_failing");
   }
   if (wanted.kind === "no_upgrade") {

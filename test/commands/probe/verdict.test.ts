@@ -79,7 +79,17 @@ const rows: readonly Row[] = [
   [
     "a backend whose limit was met",
     { alias_spoofed: foreign(429), big_first: foreign(429) },
-    ["backend_failing"],
+    ["rate_limited"],
+  ],
+  [
+    "a limit of the gateway's",
+    { alias_spoofed: refusal(429, "rate_limit_exceeded") },
+    ["rate_limited"],
+  ],
+  [
+    "a limit before the check",
+    { forbidden: refusal(429, "rate_limit_exceeded") },
+    ["forbidden_served"],
   ],
   ["nothing at all", all(timeout), ["no_answer", "upgrade_hangs"]],
   [
