@@ -180,6 +180,7 @@ describe("the chart", { skip: helmPath.skip }, () => {
     assert.deepEqual(controller.containers[0].args, [
       ...["controller", "--namespace", "apps", "--configmap", "agt-aliasguard-policy"],
       ...["--lease", "agt-aliasguard-controller", "--shards-max", "64"],
+      ...["--catalogue", "open"],
       ...["--admin", "0.0.0.0:9192"],
     ]);
     assert.equal(authorizer.enableServiceLinks, false);

@@ -3,7 +3,7 @@
 
 import type { DenyReason } from "../denials.ts";
 import { isDenied, isGranted, toPatternSet } from "./pattern-set.ts";
-import { type Lots, type Resolution, resolve } from "./resolve.ts";
+import { type Lots, type Resolution, resolve, runnableWith } from "./resolve.ts";
 import type { Catalogue, Grant, Snapshot, VirtualKey } from "./snapshot.ts";
 import { spend, type Work } from "./work.ts";
 
@@ -98,17 +98,20 @@ export function refuseRawModel(
   key: VirtualKey,
   { name, work }: { readonly name: string; readonly work: Work },
 ): Pick<DenyTrace, "refusedBy"> | undefined {
-  const entries = [...catalogue.models.values()].filter(
-    ({ upstreamName }) => upstreamName === name,
-  );
-  spend(work, catalogue.models.size);
-  // In a closed catalogue nothing else can run.
-  const own = catalogue.closed ? [] : [{ name, upstreamName: name }];
+  const { closed, models } = catalogue;
+  if (!spend(work, models.size)) return { refusedBy: undefined };
+  const known = [...models.values()].filter(({ upstreamName }) => upstreamName === name);
+  // In a closed catalogue nothing else can run, and a catalogued model of that name has another one there.
+  const isItself = !closed && !models.has(name);
+  const candidates = [...known.map((entry) => entry.name), ...(isItself ? [name] : [])];
   for (const [refusedBy, grant] of effectiveGrants(key)) {
-    const isAllowed = [...own, ...entries].some(
-      (model) => isGranted(grant.models, model, work) && !isDenied(grant.deny, model.name, work),
+    const isAllowed = (model: string): boolean =>
+      isGranted(grant.models, { name: model, upstreamName: name }, work) &&
+      !isDenied(grant.deny, model, work);
+    const mayRun = candidates.some((model) =>
+      runnableWith(catalogue, model, work).every(isAllowed),
     );
-    if (!isAllowed || isDenied(grant.deny, name, work) || work.stepsLeft < 0) return { refusedBy };
+    if (!mayRun || isDenied(grant.deny, name, work) || work.stepsLeft < 0) return { refusedBy };
   }
   return undefined;
 }

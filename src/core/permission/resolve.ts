@@ -117,6 +117,13 @@ export function reachOf(
   return models.size === 0 ? { ok: false, name: requested } : { ok: true, models, names };
 }
 
+/** A model and what its backend may run in its stead, at whatever remove. */
+export function runnableWith(catalogue: Catalogue, model: string, work: Work): readonly string[] {
+  const reach = reachOfModel(model);
+  addFallbacks(catalogue, reach, work);
+  return [...reach.models];
+}
+
 /** Adds what the models declare, each once; gives the first that cannot run. */
 function addFallbacks(
   catalogue: Catalogue,

@@ -2,7 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { refuseRawModel } from "../../../src/core/permission/authorize.ts";
 import type { VirtualKey } from "../../../src/core/permission/snapshot.ts";
+import { createWork, decisionStepsMax } from "../../../src/core/permission/work.ts";
 import {
   type AliasParts,
   authorizeName,
@@ -133,4 +135,35 @@ test("authorizeModel refuses a name outside a closed catalogue, granted or not",
   const unknown = authorizeName(snap, all, "unknown", lots);
   assert.equal(!unknown.ok && unknown.reason, "model_unknown");
   assert.equal(authorizeName(snap, all, "known", lots).ok, true);
+});
+
+test("refuseRawModel judges what the backend knows by a name, its fallbacks too, and not a namesake of ours", () => {
+  const models = [
+    model("cheap", { upstreamName: "q" }),
+    model("gold", { upstreamName: "g", fallbacks: ["f"] }),
+    model("n", { upstreamName: "other" }),
+  ];
+  const refused = (granted: readonly string[], name: string, closed = false): boolean => {
+    const holder = withGrant({ models: granted });
+    const snap = snapshot({ models, closed });
+    const work = createWork(decisionStepsMax);
+    return refuseRawModel(snap, holder, { name, work }) !== undefined;
+  };
+  assert.equal(refused(["cheap"], "q"), false);
+  assert.equal(refused(["q"], "q"), false);
+  assert.equal(refused(["q"], "q", true), true);
+  assert.equal(refused(["other"], "q"), true);
+  assert.equal(refused(["gold"], "g"), true);
+  assert.equal(refused(["gold", "f"], "g"), false);
+  // What the backend calls n is not what is called n here.
+  assert.equal(refused(["n"], "n"), true);
+  assert.equal(refused(["n"], "other"), false);
+});
+
+test("refuseRawModel refuses when its steps are used up", () => {
+  const snap = snapshot({ models: [model("cheap", { upstreamName: "q" })], closed: false });
+  for (const steps of [0, 1]) {
+    const work = createWork(steps);
+    assert.ok(refuseRawModel(snap, withGrant({ models: ["cheap"] }), { name: "q", work }));
+  }
 });

@@ -72,6 +72,23 @@ test("decodeDocument takes format 2 with the same meaning as format 1", () => {
   assert.deepEqual(second.leftOut, []);
 });
 
+test("encodeDocument says an open catalogue with Models in format 2, whose readers do not close it", () => {
+  const model = resource("Model", "m", {});
+  const plainTeam = [resource("Team", "t", {})];
+  const versionOf = (resources: readonly Resource[], catalogue: "open" | "closed"): unknown =>
+    (JSON.parse(encoded(resources, { ...about, catalogue }).index) as Json)["formatVersion"];
+  assert.equal(versionOf(plainTeam, "open"), 1);
+  assert.equal(versionOf([...plainTeam, model], "closed"), 1);
+  assert.equal(versionOf([...plainTeam, model], "open"), 2);
+  assert.equal(versionOf([resource("Model", "m", { fallbacks: ["n"] })], "closed"), 2);
+  for (const catalogue of ["open", "closed"] as const) {
+    for (const resources of [[], [model]]) {
+      const read = decodeDocument(readerOf(encoded(resources, { ...about, catalogue })));
+      assert.equal(read.ok && read.catalogue, catalogue);
+    }
+  }
+});
+
 test("decodeDocument passes by a field that its writer marks as skippable, wherever it stands", () => {
   const records = [
     { ...team("a"), colour: "red" },
