@@ -175,6 +175,9 @@ function withDigests(
   secrets: ReadonlyMap<string, SecretDigest>,
 ): Resource | undefined {
   if (resource.kind !== "VirtualKey") return resource;
+  const isResolved =
+    resource.credential.kind === "digest" && resource.previous?.credential.kind !== "secretRef";
+  if (isResolved) return resource;
   const digest = digestOf(resource.credential, secrets);
   if (digest === undefined) return undefined;
   const previous = resource.previous && digestOf(resource.previous.credential, secrets);

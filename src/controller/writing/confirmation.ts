@@ -42,15 +42,23 @@ export function createConfirmer(deps: ConfirmerDeps): Confirmer {
   let confirmedAtMs: number | undefined;
   let told: { readonly revision: string; readonly atMs: number } | undefined;
   let isWriting = false;
+  /** Of the last call. */
+  let last: { readonly revision: string; readonly atMs: number } | undefined;
+  const isNews = (): boolean =>
+    last !== undefined &&
+    (told?.revision !== last.revision || last.atMs - told.atMs >= confirmEveryMs);
   return {
     async confirm(revision) {
       confirmedAtMs = monotonicMs();
-      const isNews = told?.revision !== revision || confirmedAtMs - told.atMs >= confirmEveryMs;
-      if (!isNews || isWriting) return;
+      last = { revision, atMs: confirmedAtMs };
+      if (isWriting) return;
       isWriting = true;
       try {
-        await write({ revision, confirmedAt: new Date(nowMs()).toISOString() });
-        told = { revision, atMs: confirmedAtMs };
+        // What was confirmed while the one before was on its way follows it.
+        for (let now = last; isNews(); now = last) {
+          await write({ revision: now.revision, confirmedAt: new Date(nowMs()).toISOString() });
+          told = now;
+        }
       } catch (error) {
         onFailure(error);
       } finally {

@@ -19,14 +19,21 @@ export type EncodedRecord = {
   readonly place: number;
 };
 
+/** Of resources that are the very same as before: among thousands of objects most have not changed. */
+const encodedBefore = new WeakMap<Resource, EncodedRecord>();
+
 /** In order of kind and name. */
 export function encodeRecords(resources: readonly Resource[]): readonly EncodedRecord[] {
   return resources
     .map((resource) => ({ resource, identity: identityKey(resource) }))
     .sort((a, b) => compareText(a.identity, b.identity))
-    .map(({ resource, identity }) => ({
-      ...{ resource, ...encodeRecord(resource), place: placeOf(identity) },
-    }));
+    .map(({ resource, identity }) => {
+      const known = encodedBefore.get(resource);
+      if (known !== undefined) return known;
+      const record = { resource, ...encodeRecord(resource), place: placeOf(identity) };
+      encodedBefore.set(resource, record);
+      return record;
+    });
 }
 
 function placeOf(identity: string): number {

@@ -72,6 +72,9 @@ test("createConfirmer writes each new revision at once and the same one not too 
   await confirmer.confirm("a");
   await confirmer.confirm("a");
   await confirmer.confirm("b");
+  // Two at once: the second follows the first.
+  await Promise.all([confirmer.confirm("c"), confirmer.confirm("b")]);
+  assert.deepEqual(written.splice(2), ["c", "b"]);
   state.nowMs = confirmEveryMs - 1;
   await confirmer.confirm("b");
   assert.deepEqual(written, ["a", "b"]);
