@@ -222,10 +222,10 @@ function createRouter(
 
 function createHttp2Server(
   { concurrentStreamsMax, connectionAgeMs }: EnvoyServerSettings,
-  { windows, ...peers }: Peers & { readonly windows: Windows },
+  peers: Peers & { readonly windows: Windows },
   route: Route,
 ): Http2Server {
-  const { sessions } = peers;
+  const { sessions, windows } = peers;
   const server = createServer({
     settings: {
       maxConcurrentStreams: concurrentStreamsMax,

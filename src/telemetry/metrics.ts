@@ -123,11 +123,6 @@ export function createMetrics({
       });
     },
   });
-  const dropped = new Counter({
-    ...named("aliasguard_request_headers_dropped_total"),
-    labelNames: ["kind"],
-  });
-  for (const kind of droppedHeaderKinds) dropped.inc({ kind }, 0);
   const buckets = <Name extends MetricName>(name: Name, bounds: readonly number[]) => {
     const counts = createBucketCounts(named(name), bounds);
     registry.registerMetric(counts.metric);
@@ -135,6 +130,11 @@ export function createMetrics({
   };
   const duration = buckets("aliasguard_check_duration_seconds", durationBounds);
   const bodies = buckets("aliasguard_check_body_bytes", bodyBounds);
+  const dropped = new Counter({
+    ...named("aliasguard_request_headers_dropped_total"),
+    labelNames: ["kind"],
+  });
+  for (const kind of droppedHeaderKinds) dropped.inc({ kind }, 0);
   const responses = new Counter({ ...named("aliasguard_responses_total"), labelNames: ["served"] });
   // An alert on the first response of another model needs the zero before it.
   for (const served of everyServed) responses.inc({ served }, 0);

@@ -6,7 +6,7 @@ import { connect as connectHttp2 } from "node:http2";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { type TestContext, test } from "node:test";
 import { checkPath, encodeCheckRequest } from "../../../src/envoy/wire.ts";
-import { startServer } from "./server.ts";
+import { handlerDeps, probe, startServer } from "../grpc-peer.ts";
 
 const resetFrame = 3;
 
@@ -15,8 +15,11 @@ type Tap = {
   readonly kinds: number[];
 };
 
-/** A proxy that reads along. */
-async function tap(t: TestContext, target: string): Promise<Tap> {
+/** A server behind a proxy that reads along. */
+async function tap(t: TestContext): Promise<Tap> {
+  const deps = handlerDeps(() => probe);
+  const settings = { inFlightBytesMax: 2 ** 24 };
+  const { url: target } = await startServer(t, { deps, settings });
   const kinds: number[] = [];
   const proxy = createServer((socket) => {
     const server = connect(Number(new URL(target).port), "127.0.0.1");
@@ -67,7 +70,7 @@ function frame(bytes: Buffer, length = bytes.length): Buffer {
 }
 
 test("createEnvoyServer resets no stream whose request has ended", async (t) => {
-  const { url, kinds } = await tap(t, await startServer(t, {}));
+  const { url, kinds } = await tap(t);
   for (let count = 0; count < 5; count += 1) {
     assert.ok((await send(t, url, frame(message), true)) > 5);
   }
@@ -76,7 +79,7 @@ test("createEnvoyServer resets no stream whose request has ended", async (t) => 
 });
 
 test("createEnvoyServer resets a stream that is answered before its request has ended", async (t) => {
-  const { url, kinds } = await tap(t, await startServer(t, {}));
+  const { url, kinds } = await tap(t);
   assert.ok((await send(t, url, frame(Buffer.alloc(20_000), 2 ** 31), false)) > 5);
   assert.equal(kinds.filter((kind) => kind === resetFrame).length, 1);
 });

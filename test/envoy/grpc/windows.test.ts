@@ -11,7 +11,7 @@ import {
   wideWindowBytes,
 } from "../../../src/envoy/grpc/windows.ts";
 import { checkPath } from "../../../src/envoy/wire.ts";
-import { startServer } from "./server.ts";
+import { handlerDeps, probe, startServer } from "../grpc-peer.ts";
 
 function createSession() {
   const told: (readonly [window: number | undefined, connection: number])[] = [];
@@ -71,7 +71,8 @@ const remoteWindow = (session: ClientHttp2Session): number | undefined =>
 
 test("createEnvoyServer shows a peer wide windows, narrow ones while many calls are open, and wide ones again", async (t) => {
   const streams = 3;
-  const url = await startServer(t, { inFlightBytesMax: 4 * streams * wideWindowBytes });
+  const settings = { inFlightBytesMax: 4 * streams * wideWindowBytes };
+  const { url } = await startServer(t, { deps: handlerDeps(() => probe), settings });
   const session = connect(url);
   session.on("error", () => {});
   t.after(() => session.destroy());
