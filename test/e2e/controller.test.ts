@@ -165,7 +165,8 @@ describe("the controller and an authorizer on a real API server", { skip: binari
       ["nowhere", /no entry k in a Secret none/],
       ["weak", /entry key of Secret short is no key/],
     ] as const) {
-      const missing = await reasonOf(["virtualkeys", name], "ResolvedRefs", "SecretNotFound");
+      const reason = name === "weak" ? "SecretInvalid" : "SecretNotFound";
+      const missing = await reasonOf(["virtualkeys", name], "ResolvedRefs", reason);
       assert.match(missing?.message ?? "", message);
       const programmed = await reasonOf(["virtualkeys", name], "Programmed", "Unusable");
       assert.equal(programmed?.status, "False");

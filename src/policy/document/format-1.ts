@@ -12,10 +12,25 @@ const fields: Readonly<Record<Resource["kind"], ReadonlySet<string>>> = {
     ...["notBefore", "expiresAt", "disabled"],
   ]),
   AccessGroup: new Set(["models"]),
-  Model: new Set([
-    ...["name", "upstreamName", "backend", "strictFields", "ownedBy", "upstreamCredential"],
-  ]),
+  Model: new Set([...["name", "upstreamName", "backend", "ownedBy", "upstreamCredential"]]),
 };
+
+/** What `strictFields` refused beside unknown fields. */
+const strictRefused = ["mcp_servers", "container", "tools[].type=mcp"];
+
+/**
+ * A record of the format in today's words; the same where it has no others. `strictFields` refused unknown fields on
+ * every backend, which today is what a router means.
+ */
+export function toToday(record: unknown): unknown {
+  const { kind, spec } = (record ?? {}) as { readonly kind?: unknown; readonly spec?: unknown };
+  if (kind !== "Model" || typeof spec !== "object" || spec === null) return record;
+  if (!Object.hasOwn(spec, "strictFields")) return record;
+  const { strictFields, ...rest } = spec as Readonly<Record<string, unknown>>;
+  if (typeof strictFields !== "boolean") return record;
+  const strict = strictFields ? { backend: "router", refusedFields: strictRefused } : {};
+  return { ...Object(record), spec: { ...rest, ...strict } };
+}
 
 const wholeName = /^[A-Za-z0-9@_][A-Za-z0-9._:/@+=~-]*(?: [A-Za-z0-9._:/@+=~-]+)*$/;
 const wholePattern = /^[*A-Za-z0-9._:/@+=~-]+(?: [*A-Za-z0-9._:/@+=~-]+)*$/;

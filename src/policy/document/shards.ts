@@ -4,6 +4,7 @@
 import { hash } from "node:crypto";
 import { compareText } from "../compile/context.ts";
 import { identityKey, type Resource, type ResourceIdentity } from "../resources.ts";
+import { toToday } from "./format-1.ts";
 import type { DocumentFormat } from "./index-record.ts";
 import { decodeRecord, encodeRecord } from "./record.ts";
 
@@ -92,19 +93,28 @@ export function decodeShard(text: string, about: ShardAbout): DecodedShard {
   const values: readonly unknown[] = parsed.value;
   const read = readRecords(values, about);
   if (typeof read === "string") return refused(read);
-  const fault = about.formatVersion === 1 ? strictFault(text, read.resources, about) : undefined;
-  return fault === undefined ? { ok: true, ...read } : refused(fault);
+  const { resources, leftOut, isOfToday } = read;
+  const isStrict = about.formatVersion === 1 && isOfToday;
+  const fault = isStrict ? strictFault(text, resources, about) : undefined;
+  return fault === undefined ? { ok: true, resources, leftOut } : refused(fault);
 }
 
 /** A text says what is wrong with all of them. */
-function readRecords(values: readonly unknown[], about: ShardAbout): ReadShard | string {
+function readRecords(
+  values: readonly unknown[],
+  about: ShardAbout,
+): (ReadShard & { readonly isOfToday: boolean }) | string {
+  const { formatVersion, skippable } = about;
+  let isOfToday = true;
   const resources: Resource[] = [];
   const leftOut: LeftOutRecord[] = [];
   for (const [at, value] of values.entries()) {
-    const decoded = decodeRecord(value, about.skippable);
+    const current = formatVersion === 1 ? toToday(value) : value;
+    isOfToday &&= current === value;
+    const decoded = decodeRecord(current, skippable);
     if (!decoded.ok) {
       const { fault } = decoded;
-      if (about.formatVersion === 1) return `record ${at}: ${fault}`;
+      if (formatVersion === 1) return `record ${at}: ${fault}`;
       leftOut.push({ ...shownObject(value), fault });
       continue;
     }
@@ -116,7 +126,7 @@ function readRecords(values: readonly unknown[], about: ShardAbout): ReadShard |
     if (order > 0) return `record ${at}: ${identityKey(resource)} is out of order`;
     resources.push(resource);
   }
-  return { resources, leftOut };
+  return { resources, leftOut, isOfToday };
 }
 
 function shownObject(value: unknown): { readonly object: string; readonly kind: string } {

@@ -186,3 +186,24 @@ test("skippableFields name kinds and the index only", () => {
     assert.match(each, /^(index|Model|ModelAlias|Team|VirtualKey|AccessGroup)\.[A-Za-z.]+$/);
   }
 });
+
+test("decodeDocument takes strictFields of the release before for what refuses as much today", () => {
+  const text = `[
+{"kind":"Model","name":"m","spec":{"name":"m","backend":"leaf","strictFields":true}},
+{"kind":"Team","name":"t","spec":{"grants":{"models":["m"]}}}
+]`;
+  const shards = [{ shard: 0, sha256: hash("sha256", text, "hex") }];
+  const index = encodeIndex({ ...about, formatVersion: 1, skippable: [], shards });
+  const read = decodeDocument({ index, shard: () => text });
+  assert.ok(read.ok, read.ok ? "" : read.message);
+  assert.deepEqual(
+    read.resources.map(({ name }) => name),
+    ["m", "t"],
+  );
+  const [model] = read.resources;
+  assert.ok(model?.kind === "Model");
+  assert.deepEqual(
+    [model.backend, model.refusedFields],
+    ["router", ["mcp_servers", "container", "tools[].type=mcp"]],
+  );
+});
