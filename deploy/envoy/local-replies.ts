@@ -115,14 +115,18 @@ function same(text: string): Readonly<Record<Mode, string>> {
   return { ext_authz: text, ext_proc: text };
 }
 
-/** Whose paths they are, as a pattern, and what a refusal looks like there; the last one is for all the rest. */
+/**
+ * Whose paths they are, as a pattern or by a part that no other has, and what a refusal looks like there; the last one is
+ * for all the rest. Envoy takes patterns of 100 steps: one for each letter, some 15 for each dot.
+ */
 const dialects: readonly {
   readonly paths: string | undefined;
+  readonly part?: string;
   readonly json: (reply: Reply) => string;
 }[] = [
   {
-    paths:
-      "((/v1|/openai/v1|/anthropic/v1|/api/v1)?/messages(/.*)?|.*/publishers/anthropic/models/.+:[A-Za-z]+)$",
+    paths: "(/v1|/openai/v1|/anthropic/v1|/api/v1)?/messages(/|$)",
+    part: "/publishers/anthropic/models/",
     json: ({ anthropicType, message, code }) =>
       `{type: error, error: {type: ${anthropicType}, message: "${message}", code: ${code}}}`,
   },
@@ -131,7 +135,8 @@ const dialects: readonly {
     json: ({ message, code }) => `{error: "${message}", code: ${code}}`,
   },
   {
-    paths: "((/v1(alpha|beta)?)?|.*/publishers/[^/]+)/models/.+:[A-Za-z]+$",
+    paths: "(/v1(alpha|beta)?)?/models/.+:[A-Za-z]+$",
+    part: "/publishers/",
     json: ({ message, code, httpStatus }) =>
       `{error: {code: ${httpStatus}, message: "${message}", status: ${googleStatuses[httpStatus]}, details: [{reason: ${code}}]}}`,
   },
@@ -155,7 +160,8 @@ export function errorMappers(mode: Mode): string {
   return rules.join("\n");
 }
 
-function mapper(mode: Mode, reply: Reply, { paths, json }: (typeof dialects)[number]): string {
+function mapper(mode: Mode, reply: Reply, dialect: (typeof dialects)[number]): string {
+  const { paths, part, json } = dialect;
   const expression = reply.expression[mode] ?? "false";
   const isBracketed = reply.needsBrackets === true && paths !== undefined;
   // While a body waits for its edits, its path has another beginning.
@@ -170,7 +176,9 @@ function mapper(mode: Mode, reply: Reply, { paths, json }: (typeof dialects)[num
     `                      ${isBracketed ? `(${expression})` : expression}`,
   ];
   if (paths !== undefined) {
-    lines.push(`                      && request.url_path.matches("^${pending}${paths}")`);
+    const matches = `request.url_path.matches("^${pending}${paths}")`;
+    const either = `(${matches} || request.url_path.contains("${part}"))`;
+    lines.push(`                      && ${part === undefined ? matches : either}`);
   }
   const status = reply.status?.[mode];
   if (status !== undefined) lines.push(`              status_code: ${status}`);
