@@ -64,13 +64,10 @@ const replies: readonly Reply[] = [
   },
   {
     about: same("Nobody named a model for this request (the last route below)."),
-    expression: {
-      // Gateway API answers 500 where a rule has no backend.
-      ext_authz: `response.code_details == "direct_response"
-                      && (response.code == 503 || response.code == 500)`,
-      ext_proc: `((response.code_details == "direct_response" && (response.code == 503 || response.code == 500))
-                      || (response.code_details == "no_healthy_upstream" && xds.route_name == "not-authorized"))`,
-    },
+    // Gateway API answers 500 where a rule has no backend.
+    expression:
+      same(`((response.code_details == "direct_response" && (response.code == 503 || response.code == 500))
+                      || (response.code_details == "no_healthy_upstream" && xds.route_name == "not-authorized"))`),
     status: { ext_authz: 503, ext_proc: 503 },
     message: "No model was authorized.",
     code: "not_authorized",

@@ -1,5 +1,7 @@
 // Where the two bootstraps differ: the filters, what a request begins on, and where the decision's metadata stands.
 
+import { browserCluster, browserRoute } from "./optional-filters.ts";
+
 export type Mode = "ext_authz" | "ext_proc";
 
 export type ModeParts = {
@@ -47,6 +49,7 @@ const extAuthz: ModeParts = {
               - match: {prefix: /aliasguard-rewrite-pending}
                 direct_response: {status: 500}
 ${forwardingRoute}
+${browserRoute}
               # why: ext_authz is skipped for a request without a route, so every request must have one
               - match: {prefix: /}
                 direct_response: {status: 503}`,
@@ -73,7 +76,7 @@ ${retryPolicy}
             typed_config:
               "@type": type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua
               default_source_code: {filename: splice.lua}`,
-  clusters: "",
+  clusters: browserCluster,
 };
 
 const extProc: ModeParts = {

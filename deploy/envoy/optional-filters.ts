@@ -2,7 +2,7 @@
 // before the check. Take "# " away from each line of a block; a test does, and drives them.
 
 /** Which pages of other origins may call, on the virtual host; without the filter below it means nothing. */
-export const browserPolicy = `              # Browsers, 1 of 2: name the origins; any page of theirs can then use the keys that it holds.
+export const browserPolicy = `              # Browsers, 1 of 2 (of 4 with ext_authz): name the origins; any page of theirs can then use the keys that it holds.
               # typed_per_filter_config:
               #   envoy.filters.http.cors:
               #     "@type": type.googleapis.com/envoy.extensions.filters.http.cors.v3.CorsPolicy
@@ -13,9 +13,21 @@ export const browserPolicy = `              # Browsers, 1 of 2: name the origins
               #     expose_headers: x-request-id, x-should-retry, retry-after
               #     max_age: "600"`;
 
-export const browserFilter = `          # Browsers, 2 of 2. A preflight carries no key, so it is answered before the check; refusals can be read by the page.
+export const browserFilter = `          # Browsers, 2. A preflight carries no key, so it is answered before the check; refusals can be read by the page.
           # - name: envoy.filters.http.cors
           #   typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.cors.v3.Cors}`;
+
+/** With ext_authz: a request that is answered by a route itself has no policy of browsers, so theirs has another one. */
+export const browserRoute = `              # Browsers, 3 of 4: the policy above counts on a route to a cluster only. Nothing is behind it: it answers 503.
+              # - name: not-authorized
+              #   match: {prefix: /, headers: [{name: origin, present_match: true}]}
+              #   route: {cluster: nowhere}`;
+
+export const browserCluster = `  # Browsers, 4 of 4: no endpoints.
+  # - name: nowhere
+  #   type: STATIC
+  #   connect_timeout: 1s
+`;
 
 function decompressor(encoding: "gzip" | "zstd", message: string): string {
   const library = `envoy.extensions.compression.${encoding}.decompressor.v3.${message}`;
@@ -29,5 +41,11 @@ function decompressor(encoding: "gzip" | "zstd", message: string): string {
 
 export const decompressors = `          # Bodies that come with content-encoding gzip or zstd: the authorizer refuses them with 415, for it reads what the
           # backend reads. With these the check, the edits and the backend all get the plain body.
+          # - name: envoy.filters.http.header_mutation
+          #   typed_config:
+          #     "@type": type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutation
+          #     mutations:
+          #       request_mutations: # why: the check is told how many bytes came, and must know that they were others
+          #       - append: {header: {key: x-aliasguard-received-encoding, value: "%REQ(CONTENT-ENCODING)%"}, append_action: OVERWRITE_IF_EXISTS_OR_ADD}
 ${decompressor("gzip", "Gzip")}
 ${decompressor("zstd", "Zstd")}`;

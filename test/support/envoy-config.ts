@@ -24,7 +24,9 @@ export function envoyConfig(
   optional: readonly OptionalPart[] = [],
 ): ConfigNode {
   const text = readFileSync(join(envoyFolder, configFiles[mode]), "utf8");
-  const config: unknown = parse(uncommented(text, optional));
+  const isForBrowsers = mode === "ext_authz" && optional.includes("browsers");
+  const parts = isForBrowsers ? ([...optional, "browserRoute"] as const) : optional;
+  const config: unknown = parse(uncommented(text, parts));
   const root = nodeAt(config, []);
   if (mode === "ext_authz") {
     set(luaFilter(root), ["typed_config", "default_source_code", "filename"], spliceFile);
@@ -36,13 +38,16 @@ export function envoyConfig(
 /** What stands in the files as comments. */
 export type OptionalPart = "browsers" | "decompressors";
 
-const optionalBlocks: Readonly<Record<OptionalPart, readonly string[]>> = {
+const optionalBlocks: Readonly<Record<OptionalPart | "browserRoute", readonly string[]>> = {
   browsers: ["typed_per_filter_config:", "- name: envoy.filters.http.cors"],
-  decompressors: ["gzip", "zstd"].map((each) => `- name: envoy.filters.http.decompressor.${each}`),
+  browserRoute: ["- name: not-authorized", "- name: nowhere"],
+  decompressors: ["header_mutation", "decompressor.gzip", "decompressor.zstd"].map(
+    (each) => `- name: envoy.filters.http.${each}`,
+  ),
 };
 
 /** The file with "# " taken away from the first line of each block and from those that are set in below it. */
-function uncommented(text: string, parts: readonly OptionalPart[]): string {
+function uncommented(text: string, parts: readonly (keyof typeof optionalBlocks)[]): string {
   const lines = text.split("\n");
   for (const first of parts.flatMap((part) => optionalBlocks[part])) {
     let at = lines.findIndex((line) => line.trimStart() === `# ${first}`);

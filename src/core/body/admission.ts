@@ -32,6 +32,12 @@ export type BodyAdmission = { readonly ok: true; readonly bytes: Uint8Array } | 
 /** Envoy's own flag on a body it cut (envoy-facts 0.9). A caller's copy never reaches the CheckRequest. */
 const partialBodyHeader = "x-envoy-auth-partial-body";
 
+/**
+ * What the shipped configurations note before Envoy's decompressor, which takes content-encoding and content-length away.
+ * Envoy removes it from callers' requests; one that got through would gain nothing by it.
+ */
+const receivedEncodingHeader = "x-aliasguard-received-encoding";
+
 /** What the headers alone say of the body of an operation that needs one. */
 export function admitBodyHeaders(
   { headers }: AuthzRequest,
@@ -53,22 +59,27 @@ export function admitBodyHeaders(
 
 /** Whether the body arrived whole and as it was sent. */
 export function admitBodyBytes(
-  { body }: AuthzRequest,
+  { body, headers }: AuthzRequest,
   contentLength: number | undefined,
   settings: DecisionSettings,
 ): BodyAdmission {
   if (body.kind === "none") return refuse("body_missing");
   if (body.kind === "text" && !settings.acceptTextBody) return refuse("body_not_raw");
   const bytes = body.kind === "bytes" ? body.bytes : Buffer.from(body.text, "utf8");
-  if (body.declaredBytes !== undefined && body.declaredBytes !== bytes.length) {
-    return refuse(bytes.length > settings.bodyBytesMax ? "body_too_large" : "body_truncated");
-  }
   if (bytes.length > settings.bodyBytesMax) return refuse("body_too_large");
+  const isUnpacked = contentLength === undefined && headers.has(receivedEncodingHeader);
+  if (isCut(bytes.length, body.declaredBytes, isUnpacked)) return refuse("body_truncated");
   if (bytes.length === 0) return refuse("body_missing");
   if (contentLength !== undefined && contentLength !== bytes.length) {
     return refuse(contentLength > bytes.length ? "body_truncated" : "body_length_mismatch");
   }
   return { ok: true, bytes };
+}
+
+/** Envoy counts what it received: a body that it has decompressed may be longer than that, but not shorter. */
+function isCut(length: number, declared: number | undefined, isUnpacked: boolean): boolean {
+  if (declared === undefined) return false;
+  return isUnpacked ? declared > length : declared !== length;
 }
 
 function refuse(reason: DenyReason): Refusal {
