@@ -57,9 +57,11 @@ describe("a controller with something wrong in its namespace", { skip: binaries.
       await put(api, "virtualkeys", `k${number}`, { ...spec(number), disabled: true });
       times.push(await asker.until("vendor/a", secretOf(number), "401", 10_000));
     }
-    const most = Math.max(...times);
+    times.sort((a, b) => a - b);
+    const [median = 0, most = 0] = [times[times.length >> 1], times.at(-1)];
     t.diagnostic(`${count} keys disabled, the slowest refused after ${most.toFixed(0)} ms`);
-    assert.ok(most < 1000, `${most} ms`);
+    // A busy machine makes single ones late; what waits for another object's fault makes all of them late.
+    assert.ok(median < 1000 && most < 5000, `median ${median} ms, most ${most} ms`);
   }
   const makeSecret = async (name: string): Promise<void> => {
     const { status } = await api.send("POST", "/api/v1/namespaces/default/secrets", {
