@@ -112,7 +112,7 @@ describe("5,000 VirtualKeys and 5,000 ModelAliases on a real API server", {
     const answeredMs = performance.now();
     const early = await statusesWritten();
     const isSound = ({ status }: Read): boolean =>
-      status?.conditions?.filter((condition) => condition.status === "True").length === 3;
+      status?.conditions?.find(({ type }) => type === "Ready")?.status === "True";
     await eventually(
       "statuses",
       async () => {
@@ -148,7 +148,10 @@ describe("5,000 VirtualKeys and 5,000 ModelAliases on a real API server", {
       await asker.until(`Alias-${at}`, secretOf(at), "401");
       times.push(performance.now() - startMs);
       const now = await versions();
-      const changed = [...now].filter(([name, version]) => before.get(name) !== version);
+      const changed = [...now].filter(
+        // Written every 10 s, whatever changes.
+        ([name, version]) => name !== "policy-confirmed" && before.get(name) !== version,
+      );
       assert.equal(changed.length, 2);
       assert.ok(changed.some(([name]) => name === "policy"));
     }
@@ -241,7 +244,7 @@ describe("5,000 VirtualKeys and 5,000 ModelAliases on a real API server", {
     const patch = [{ op: "replace", path: "/spec/versions/0/schema", value }];
     const loosened = await api.send("PATCH", crd, patch, "application/json-patch+json");
     assert.equal(loosened.status, 200, JSON.stringify(loosened.body));
-    const bad = objectOf("modelaliases", "bad", { alias: "Bad", target: "vendor//x" });
+    const bad = objectOf("modelaliases", "bad", { alias: "Bad", target: "vendor,x" });
     await eventually("a looser schema", async () => {
       const { status } = await api.send("POST", `${resourcesPath}/modelaliases`, bad);
       return status === 201 ? true : undefined;
