@@ -90,6 +90,16 @@ for (const mode of modes) {
         assert.equal(stack.last().headers["content-encoding"], undefined);
       });
 
+      it(`a body that ${encoding} makes longer is decided on and edited`, async () => {
+        const sent = '{"model":"AgentX-LLM","messages":[]}';
+        const packed = compress(Buffer.from(sent));
+        assert.ok(packed.length > sent.length);
+        const answer = await ask(alice.value, packed, encoding);
+        assert.equal(answer.status, 200, answer.body);
+        assertExact(stack, sent);
+        assert.equal(stack.last().headers["x-aliasguard-received-encoding"], undefined);
+      });
+
       it(`a body in ${encoding} is refused what nobody granted`, async () => {
         const received = stack.backend.received.length;
         const answer = await ask(
