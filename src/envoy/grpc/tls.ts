@@ -99,8 +99,11 @@ export function createTlsGate({ settings, onRefused }: TlsGateDeps): TlsGate {
       listener.on("secureConnection", (socket: TLSSocket) => {
         socket.on("error", () => {});
         const refusal = refusalOf(socket);
-        if (refusal === undefined) server.emit("connection", socket);
-        else {
+        if (refusal === undefined) {
+          // Envoy's health checks name no protocol (1.40), and gRPC knows but one; other names end the handshake.
+          if (socket.alpnProtocol === false) socket.alpnProtocol = "h2";
+          server.emit("connection", socket);
+        } else {
           onRefused(refusal[0], refusal[1].slice(0, detailMax));
           socket.destroy();
         }

@@ -3,12 +3,13 @@
 
 import assert from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { type ClientHttp2Session, connect, type SecureClientSessionOptions } from "node:http2";
 import { connect as connectTcp } from "node:net";
 import { type TestContext, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import type { TLSSocket } from "node:tls";
+import { connect as connectTls, type TLSSocket } from "node:tls";
 import {
   createTlsGate,
   type TlsMaterial,
@@ -205,6 +206,34 @@ test("createTlsGate refuses a TLS version below the lowest, plain text and noise
   await until(() => refused.length >= 3);
   assert.deepEqual(new Set(refused), new Set(["handshake"]));
   assert.equal(await ask(client(envoy)), "0");
+});
+
+test("createTlsGate takes a client that names no protocol, as Envoy's health checks, and no other than h2", async (t) => {
+  const { address, made, ca, clientCa, refused } = await start(t);
+  const { cert, key } = made("envoy", { by: clientCa });
+  const [host = "", port = ""] = address.split(":");
+  const connection = (protocols: readonly string[]): TLSSocket => {
+    const pair = { cert: readFileSync(cert), key: readFileSync(key), ca: readFileSync(ca.cert) };
+    const more = protocols.length === 0 ? {} : { ALPNProtocols: [...protocols] };
+    return connectTls({ host, port: Number(port), ...pair, ...more });
+  };
+  const over = (protocols: readonly string[]): Promise<string> => {
+    const session = connect(`https://${address}`, {
+      createConnection: () => connection(protocols),
+    });
+    t.after(() => session.destroy());
+    return ask(session);
+  };
+  assert.equal(await over(["h2"]), "0");
+  const silent = connection([]);
+  t.after(() => silent.destroy());
+  silent.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+  // Its settings: the server speaks HTTP/2.
+  const [first] = (await once(silent, "data")) as [Buffer];
+  assert.equal(first[3], 4);
+  assert.notEqual(await over(["http/1.1"]), "0");
+  await until(() => refused.length > 0);
+  assert.deepEqual(refused, ["handshake"]);
 });
 
 test("createTlsGate shows a new certificate to new connections and leaves open ones alone", async (t) => {
