@@ -6,6 +6,7 @@ import { crdDefinitions } from "../../helm/crd-schemas.ts";
 import { checkUsage } from "../../src/commands/check/check.ts";
 import { controllerUsage } from "../../src/commands/controller/flags.ts";
 import { keyNewUsage } from "../../src/commands/key/key-new.ts";
+import { keyRotateUsage } from "../../src/commands/key/key-rotate.ts";
 import { lintUsage } from "../../src/commands/lint.ts";
 import { lintEnvoyUsage } from "../../src/commands/lint-envoy.ts";
 import { probeUsage } from "../../src/commands/probe/probe.ts";
@@ -91,7 +92,7 @@ const usages: Readonly<Record<string, string>> = {
   check: checkUsage,
   lint: `${lintUsage} ${lintEnvoyUsage}`,
   probe: probeUsage,
-  key: keyNewUsage,
+  key: `${keyNewUsage} ${keyRotateUsage}`,
   "--version": "",
 };
 
