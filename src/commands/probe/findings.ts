@@ -8,7 +8,7 @@ export const probeFindings = {
   },
   key_refused: {
     why: "the authorizer does not accept the key",
-    fix: "make one with aliasguard key new, and see that its status says Programmed",
+    fix: "make one with aliasguard key new, and see that its status says Ready",
   },
   alias_refused: {
     why: "the authorizer refuses the alias to this key",
