@@ -26,10 +26,14 @@ export const blocks: readonly Block[] = [...pages].flatMap(([page, text]) =>
 
 /**
  * What a block holds, by its info string. `yaml` alone are manifests of ours. `yaml values` are values of the chart, `yaml
- * kubernetes` objects of Kubernetes' own kinds, `yaml envoy` a part of a file of deploy/. A block without an info string is a
- * transcript, or one of the drawings that blocks.test.ts lists.
+ * kubernetes` objects of Kubernetes' own kinds, `yaml envoy` a part of a file of deploy/, `yaml meshconfig` the part of
+ * Istio's MeshConfig that manifests.test.ts compares. A block without an info string is a transcript, or one of the
+ * drawings that blocks.test.ts lists.
  */
-export const infos = ["yaml", "yaml values", "yaml kubernetes", "yaml envoy", "sh", ""] as const;
+export const infos = [
+  ...(["yaml", "yaml values", "yaml kubernetes", "yaml envoy", "yaml meshconfig"] as const),
+  ...(["sh", ""] as const),
+] as const;
 
 export function blocksOf(info: (typeof infos)[number]): readonly Block[] {
   return blocks.filter((block) => block.info === info);

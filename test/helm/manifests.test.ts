@@ -36,7 +36,7 @@ describe("the manifests of deploy/", { skip: helmPath.skip }, () => {
 
   it("have the MeshConfig that Helm's notes print, in istio/README.md", async () => {
     const shown = fencesOf(readText("istio/README.md"))
-      .filter(({ info }) => info === "yaml kubernetes")
+      .filter(({ info }) => info === "yaml meshconfig")
       .map(({ text }) => parse(text) as unknown);
     const helm = createHelm(helmPath.value ?? "");
     try {
