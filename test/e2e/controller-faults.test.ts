@@ -292,7 +292,8 @@ describe("a controller with something wrong in its namespace", { skip: binaries.
     assert.ok(Number(line["seconds"]) >= 30);
     const during = await readyz();
     assert.equal(during["ready"], true);
-    assert.ok(Number(during["policyConfirmedAgeSeconds"]) >= 30);
+    // The authorizer heard of the last confirmation a moment after it was written.
+    assert.ok(Number(during["policyConfirmedAgeSeconds"]) >= 25);
     const { admin } = await logged(controller, "ready");
     const own = JSON.parse((await askAdmin({ admin }, "/readyz")).text);
     assert.equal(own["ready"], true);
@@ -311,6 +312,11 @@ describe("a controller with something wrong in its namespace", { skip: binaries.
 
   it("names a definition that is deleted, goes on with the other kinds, at a start too, and takes it when it is back", async (t) => {
     assert.equal((await kubectl("delete", "crd", "accessgroups.aliasguard.dev")).code, 0);
+    const labels = '{definition="accessgroups.aliasguard.dev"}';
+    const missing = (): Promise<number> =>
+      metricOf(controller, `aliasguard_controller_definitions_missing${labels}`);
+    // It may be on its way for five seconds, in which nothing else is let go.
+    await eventually("the loss", async () => ((await missing()) === 1 ? true : undefined), 30_000);
     await disable(20, t);
     await controller.stop();
     controller = startController(proxy.kubeconfig);
@@ -322,11 +328,7 @@ describe("a controller with something wrong in its namespace", { skip: binaries.
       const isTold = lastError === "the definition accessgroups.aliasguard.dev is not installed";
       return status === 200 && ready === true && isTold ? true : undefined;
     });
-    const labels = '{definition="accessgroups.aliasguard.dev"}';
-    assert.equal(
-      await metricOf(controller, `aliasguard_controller_definitions_missing${labels}`),
-      1,
-    );
+    assert.equal(await missing(), 1);
     await disable(20, t);
     const line = controller.stdout.find((each) => each.includes("is not installed"));
     assert.match(line ?? "", /the definition accessgroups\.aliasguard\.dev is not installed/);
