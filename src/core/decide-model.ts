@@ -30,8 +30,9 @@ import {
   type Resolved,
   refuseRawModel,
 } from "./permission/authorize.ts";
+import { describedBy } from "./permission/descriptions.ts";
 import { isPathSafeModelName } from "./permission/model-name.ts";
-import type { Snapshot, VirtualKey } from "./permission/snapshot.ts";
+import type { CatalogueModel, Snapshot, VirtualKey } from "./permission/snapshot.ts";
 import type { Work } from "./permission/work.ts";
 import type { AuthzRequest, DecisionContext } from "./request.ts";
 
@@ -121,8 +122,7 @@ export function decideBody(deps: ModelDeps, facts: Facts, subject: BodySubject):
   }
   const resolutions = new Set([resolution, ...nested.map((each) => each.resolution)]);
   const models = [...resolutions].flatMap((each) => each.models);
-  const described = new Set(models.map((model) => snapshot.catalogue.models.get(model)));
-  const field = refusedField(reading, settings, described);
+  const field = refusedField(reading, settings, serversOf(snapshot, models));
   if (field !== undefined) return deny(facts, "field_not_allowed", field);
   // Without body edits only the main model follows the header; an alias beside it would reach the backend as it is.
   const stuck = settings.bodyEdits === "splice" ? undefined : nested.find(needsEdit(snapshot));
@@ -162,6 +162,19 @@ function authorize(subject: Subject, name: string): Authorization {
   const authorization = authorizeModel(snapshot, key, { requested: name, lots, work });
   authorizations.set(name, authorization);
   return authorization;
+}
+
+/** What is known of those that serve the models: undefined is one that nobody described. */
+function serversOf(
+  { catalogue }: Snapshot,
+  models: readonly string[],
+): ReadonlySet<CatalogueModel | undefined> {
+  const servers = new Set<CatalogueModel | undefined>();
+  for (const model of models) {
+    if (!catalogue.models.has(model)) servers.add(undefined);
+    for (const known of describedBy(catalogue, model)) servers.add(known);
+  }
+  return servers;
 }
 
 /** Whether the path is read back alike with this name in it, by whatever decodes it first. */

@@ -28,7 +28,11 @@ function decide({
   requested = "m",
 }: Parts): Decision {
   const settings = { ...defaultDecisionSettings, keepCredentials };
-  const decider = withUpstreamCredentials(createDecider(settings), (name) => lookup.get(name));
+  const decider = withUpstreamCredentials(
+    createDecider(settings),
+    (name) => lookup.get(name),
+    settings,
+  );
   const models = [
     model("m", upstreamCredential === undefined ? {} : { upstreamCredential }),
     model("n"),
@@ -118,7 +122,11 @@ test("withUpstreamCredentials gives unchecked routes the default, where there is
   const context = { nowMs: 0, draw: 0 };
   const found = [new Map([["default", "sk-litellm-1"]]), new Map<string, string>()].map(
     (lookup) => {
-      const decider = withUpstreamCredentials(createDecider(settings), (name) => lookup.get(name));
+      const decider = withUpstreamCredentials(
+        createDecider(settings),
+        (name) => lookup.get(name),
+        settings,
+      );
       const decision = decider.decideHeaders(snapshot({}), request, context);
       assert.ok(decision?.kind === "pass");
       assert.equal(decision.removeHeaders.includes("authorization"), lookup.size === 0);
@@ -126,4 +134,39 @@ test("withUpstreamCredentials gives unchecked routes the default, where there is
     },
   );
   assert.deepEqual(found, ["Bearer sk-litellm-1", undefined]);
+});
+
+test("withUpstreamCredentials lets no credential of the caller's reach the backend beside it", () => {
+  for (const keepCredentials of [false, true]) {
+    const settings = {
+      ...{ ...defaultDecisionSettings, keepCredentials },
+      keyCarriers: ["authorization"] as const,
+    };
+    const request = {
+      method: "POST",
+      path: "/v1/chat/completions?key=mine",
+      headers: new Map([
+        ["authorization", `Bearer ${secret}`],
+        ["x-litellm-api-key", "mine"],
+        ["content-type", "application/json"],
+      ]),
+      body: { kind: "bytes", bytes: Buffer.from('{"model":"m"}'), declaredBytes: undefined },
+    } as const;
+    const holder = key({ grant: grant({ models: ["m"] }) });
+    const upstreamCredential = { name: "openrouter", header: "x-api-key" } as const;
+    const policy = snapshot({ key: holder, models: [model("m", { upstreamCredential })] });
+    const [has, lacks] = [values, new Map<string, string>()].map((lookup) => {
+      const open = createDecider(settings);
+      const decider = withUpstreamCredentials(open, (name) => lookup.get(name), settings);
+      const decide = lookup.size > 0 ? decider.decide : open.decide;
+      const decision = decide(policy, request, { nowMs: 0, draw: 0 });
+      assert.ok(decision.kind === "allow");
+      const { removeHeaders, path = request.path } = decision;
+      const left = ["authorization", "x-litellm-api-key"].filter((n) => !removeHeaders.includes(n));
+      return { left, path };
+    });
+    const kept = keepCredentials ? ["authorization"] : [];
+    assert.deepEqual(has, { left: kept, path: "/v1/chat/completions" });
+    assert.deepEqual(lacks, { left: [...kept, "x-litellm-api-key"], path: request.path });
+  }
 });

@@ -50,7 +50,9 @@ export function createWire(settings: Settings, parts: WireParts): EnvoyServer {
   const headerLog = createHeaderLog(logger);
   const decider = createDecider({ ...settings.decision, hashSeed: randomInt(2 ** 32) | 0 });
   const deps = {
-    ...(credentials === undefined ? decider : withUpstreamCredentials(decider, credentials.lookup)),
+    ...(credentials === undefined
+      ? decider
+      : withUpstreamCredentials(decider, credentials.lookup, settings.decision)),
     holder: source,
     nowMs,
     monotonicUs: () => performance.now() * 1000,

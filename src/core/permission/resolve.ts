@@ -3,6 +3,7 @@
 
 import { findAlias, type Lookup, lookupOf, type NameOrigin, originAfter } from "./alias-scope.ts";
 import { chooseModel, type Lots } from "./choose.ts";
+import { describedBy } from "./descriptions.ts";
 import type { Alias, Catalogue, Snapshot, VirtualKey } from "./snapshot.ts";
 import { spend, type Work } from "./work.ts";
 
@@ -124,7 +125,7 @@ export function runnableWith(catalogue: Catalogue, model: string, work: Work): r
   return [...reach.models];
 }
 
-/** Adds what the models declare, each once; gives the first that cannot run. */
+/** Adds what the models declare, each once, and under which names; gives the first that cannot run. */
 function addFallbacks(
   catalogue: Catalogue,
   { models, names }: Extract<Reach, { ok: true }>,
@@ -133,11 +134,15 @@ function addFallbacks(
   if (catalogue.models.size === 0) return undefined;
   // What is added on the way comes up in turn.
   for (const model of models) {
-    for (const fallback of catalogue.models.get(model)?.fallbacks ?? []) {
-      if (!spend(work, 1)) return undefined;
-      if (!isServed(catalogue, fallback)) return fallback;
-      models.add(fallback);
-      names.add(fallback);
+    for (const { name, fallbacks } of describedBy(catalogue, model)) {
+      // One without fallbacks costs something too: many may be known by one name.
+      if (!spend(work, 1 + fallbacks.length)) return undefined;
+      names.add(name);
+      for (const fallback of fallbacks) {
+        if (!isServed(catalogue, fallback)) return fallback;
+        models.add(fallback);
+        names.add(fallback);
+      }
     }
   }
   return undefined;
