@@ -129,16 +129,16 @@ step("kubectl apply of the README's policy is accepted and in force", async () =
   const smart = resource("ModelAlias", "smart", { alias: "smart", target: forbidden });
   await apply([smart], namespace);
   const ms = await timed(() =>
-    kubectl("-n", namespace, "wait", "--for=condition=Programmed", "aliasguard", "--all"),
+    kubectl("-n", namespace, "wait", "--for=condition=Ready", "aliasguard", "--all"),
   );
-  say(`kubectl wait --for=condition=Programmed: ${ms} ms`);
-  const table = (await kubectl("-n", namespace, "get", "modelaliases", "-o", "wide")).split("\n");
+  say(`kubectl wait --for=condition=Ready: ${ms} ms`);
+  const table = (await kubectl("-n", namespace, "get", "modelaliases")).split("\n");
   for (const line of table) say(line);
   const rows = table.map((line) => line.split(/ {2,}/).slice(0, 5));
   assert.deepEqual(rows, [
-    ["NAME", "ALIAS", "TARGET", "ACCEPTED", "REASON"],
-    ["agentx", "AgentX-LLM", target, "True", "Accepted"],
-    ["smart", "smart", forbidden, "True", "Accepted"],
+    ["NAME", "ALIAS", "TARGET", "READY", "REASON"],
+    ["agentx", "AgentX-LLM", target, "True", "Ready"],
+    ["smart", "smart", forbidden, "True", "Ready"],
   ]);
 });
 
