@@ -3,6 +3,7 @@
 
 import { spawn } from "node:child_process";
 import { globSync, readFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -13,7 +14,10 @@ const floor = manifest.aliasguard.testCountFloor;
 const wanted = process.argv.slice(2);
 const files = wanted.length > 0 ? wanted : globSync("test/**/*.test.ts", { cwd: root }).sort();
 
-const child = spawn(process.execPath, ["--test", "--test-reporter=spec", ...files], {
+// Files that drive real components wait more than they work: two at a time even where there are two cores.
+const atATime = `--test-concurrency=${Math.max(2, availableParallelism() - 1)}`;
+
+const child = spawn(process.execPath, ["--test", atATime, "--test-reporter=spec", ...files], {
   cwd: root,
   stdio: ["ignore", "pipe", "inherit"],
 });
