@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { after, before, describe, it, type TestContext } from "node:test";
+import { after, afterEach, before, describe, it, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { askAdmin, ServeProcess, wordsOf } from "../commands/serve/serve-process.ts";
 import { type Child, run } from "../support/child.ts";
@@ -119,6 +119,8 @@ describe("a controller with something wrong in its namespace", { skip: binaries.
     const [address = ""] = wordsOf((await server.line("ready"))["listen"]);
     asker = createAsker(address);
   });
+  // A test that failed is no reason for the next one to fail.
+  afterEach(() => proxy.set({ kind: "none" }));
   after(async () => {
     asker?.close();
     await server?.child.stop();

@@ -161,7 +161,7 @@ class ConfigMapSource implements PolicySource, SnapshotHolder {
   }
 
   confirmedAtMs(): number | undefined {
-    return this.#confirmations.confirmedAtMs(this.#snapshot?.revision);
+    return this.#confirmations.confirmedAtMs();
   }
 
   counts(): PolicyCounts {
@@ -233,6 +233,7 @@ class ConfigMapSource implements PolicySource, SnapshotHolder {
 
   #put({ snapshot, counts, leftOut }: LoadedDocument): void {
     this.#snapshot = snapshot;
+    this.#confirmations.put(snapshot.revision);
     this.#counts = counts;
     this.#loadedAtMs = this.#options.nowMs();
     this.#options.events.replaced(snapshot, leftOutProblems(this.#options.name, leftOut));

@@ -10,8 +10,13 @@ const confirmationEntry = "confirmed.json";
 export type Confirmations = {
   /** At what the watch has brought. */
   look(items: ConfigMaps): void;
-  /** In milliseconds since the epoch; undefined: nobody has confirmed this revision. */
-  confirmedAtMs(revision: string | undefined): number | undefined;
+  /** A policy is in force from now on. */
+  put(revision: string): void;
+  /**
+   * When the policy that was in force then was last confirmed, in milliseconds since the epoch. One that has just come is
+   * as old as the last word on the one before, until it is confirmed itself. undefined: none was.
+   */
+  confirmedAtMs(): number | undefined;
 };
 
 /** Revisions that are remembered: one that is loaded a moment after it was confirmed is confirmed. */
@@ -20,6 +25,8 @@ const revisionsMax = 16;
 /** `name`: of the ConfigMap with the index. */
 export function createConfirmations(name: string, nowMs: () => number): Confirmations {
   let seen: string | undefined;
+  let inForce: string | undefined;
+  let lastMs: number | undefined;
   const confirmed = new Map<string, number>();
   return {
     look(items) {
@@ -36,8 +43,14 @@ export function createConfirmations(name: string, nowMs: () => number): Confirma
       confirmed.set(read.revision, atMs);
       const [oldest] = confirmed.keys();
       if (confirmed.size > revisionsMax && oldest !== undefined) confirmed.delete(oldest);
+      if (read.revision === inForce) lastMs = atMs;
     },
-    confirmedAtMs: (revision) => (revision === undefined ? undefined : confirmed.get(revision)),
+    put(revision) {
+      inForce = revision;
+      const atMs = confirmed.get(revision);
+      if (atMs !== undefined) lastMs = Math.max(atMs, lastMs ?? atMs);
+    },
+    confirmedAtMs: () => lastMs,
   };
 }
 
