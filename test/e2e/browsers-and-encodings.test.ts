@@ -116,7 +116,8 @@ for (const mode of modes) {
         const sent = compress(Buffer.from(chat("AgentX-LLM", "abc".repeat(5000))));
         for (const body of [sent.subarray(0, sent.length - 40), Buffer.from(chat("AgentX-LLM"))]) {
           const { status } = await ask(alice.value, body, encoding);
-          assert.ok(status === 400 || status === 413, String(status));
+          // Over ext_authz what is left of it is also less than what Envoy counted.
+          assert.ok(status === 400 || (mode === "ext_authz" && status === 413), String(status));
         }
         assert.equal(stack.backend.received.length, received);
       });

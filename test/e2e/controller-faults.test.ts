@@ -43,8 +43,18 @@ describe("a controller with something wrong in its namespace", { skip: binaries.
   let asker: Asker;
   let made = 0;
 
-  /** Makes keys, waits until they count, disables them one after another, and says how long each was still good. */
+  /**
+   * Each of so many keys is refused within a second of its end. A busy machine may be late with one of them: it is asked
+   * again with others, for what waits for another object's fault is late each time.
+   */
   async function disable(count: number, t: TestContext): Promise<void> {
+    let most = await slowestOf(count, t);
+    for (let tries = 1; tries < 3 && most >= 1000; tries++) most = await slowestOf(count, t);
+    assert.ok(most < 1000, `${most} ms`);
+  }
+
+  /** Makes keys, waits until they count, disables them one after another; how long one was still good at most, in ms. */
+  async function slowestOf(count: number, t: TestContext): Promise<number> {
     const numbers = Array.from({ length: count }, () => ++made);
     const spec = (number: number) => ({ team: "team", keyHash: keyHashOf(secretOf(number)) });
     await createAll(
@@ -57,11 +67,9 @@ describe("a controller with something wrong in its namespace", { skip: binaries.
       await put(api, "virtualkeys", `k${number}`, { ...spec(number), disabled: true });
       times.push(await asker.until("vendor/a", secretOf(number), "401", 10_000));
     }
-    times.sort((a, b) => a - b);
-    const [median = 0, most = 0] = [times[times.length >> 1], times.at(-1)];
+    const most = Math.max(...times);
     t.diagnostic(`${count} keys disabled, the slowest refused after ${most.toFixed(0)} ms`);
-    // A busy machine makes single ones late; what waits for another object's fault makes all of them late.
-    assert.ok(median < 1000 && most < 5000, `median ${median} ms, most ${most} ms`);
+    return most;
   }
   const makeSecret = async (name: string): Promise<void> => {
     const { status } = await api.send("POST", "/api/v1/namespaces/default/secrets", {
@@ -295,7 +303,7 @@ describe("a controller with something wrong in its namespace", { skip: binaries.
     const during = await readyz();
     assert.equal(during["ready"], true);
     // The authorizer heard of the last confirmation a moment after it was written.
-    assert.ok(Number(during["policyConfirmedAgeSeconds"]) >= 25);
+    assert.ok(Number(during["policyConfirmedAgeSeconds"]) >= 29);
     const { admin } = await logged(controller, "ready");
     const own = JSON.parse((await askAdmin({ admin }, "/readyz")).text);
     assert.equal(own["ready"], true);
